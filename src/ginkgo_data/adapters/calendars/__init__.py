@@ -1,0 +1,4 @@
+# Upstream:
+# Downstream:
+# Role: The calendar family: a package, a stored calendar, and both together
+"""Trading calendars."""

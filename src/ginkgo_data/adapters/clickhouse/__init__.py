@@ -1,0 +1,4 @@
+# Upstream:
+# Downstream:
+# Role: The ClickHouse family: server or embedded engine through one client
+"""ClickHouse."""

@@ -1,0 +1,4 @@
+# Upstream:
+# Downstream:
+# Role: The file family: CSV, Parquet and TDX archives as sources
+"""Archives on disk."""

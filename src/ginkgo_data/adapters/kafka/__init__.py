@@ -1,0 +1,4 @@
+# Upstream:
+# Downstream:
+# Role: The Kafka family; importing it loads no client
+"""Kafka."""

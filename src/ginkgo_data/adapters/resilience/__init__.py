@@ -1,0 +1,4 @@
+# Upstream:
+# Downstream:
+# Role: Ports wrapped in the same port: retried calls
+"""Resilience."""

@@ -1,0 +1,4 @@
+# Upstream:
+# Downstream:
+# Role: The host: its clock
+"""The host."""

@@ -1,0 +1,4 @@
+# Upstream:
+# Downstream:
+# Role: The Tushare family: its HTTP API as sources
+"""Tushare."""

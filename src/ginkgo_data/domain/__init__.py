@@ -1,0 +1,4 @@
+# Upstream:
+# Downstream:
+# Role: The pure core, with its glossary
+"""The pure core."""

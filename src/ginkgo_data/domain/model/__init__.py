@@ -1,0 +1,4 @@
+# Upstream:
+# Downstream:
+# Role: Values of the domain: standard library, pyarrow and numpy only
+"""Values: frozen, without side effects, without ports."""

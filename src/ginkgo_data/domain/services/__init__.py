@@ -1,0 +1,4 @@
+# Upstream:
+# Downstream:
+# Role: Verbs of the domain: decisions without ports, and use cases that hold ports
+"""Decisions and use cases."""

@@ -1,0 +1,4 @@
+# Upstream:
+# Downstream:
+# Role: Ways in: library, worker, command line
+"""Ways in."""

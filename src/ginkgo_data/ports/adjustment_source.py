@@ -1,0 +1,20 @@
+# Upstream:
+# Downstream:
+# Role: Port: a vendor of adjustment factors
+"""Where adjustment factors come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Protocol
+
+from ginkgo_data.domain.model.adjustments import AdjustmentBatch
+from ginkgo_data.domain.model.fetch import Answer
+
+
+class AdjustmentSource(Protocol):
+    """A vendor of adjustment factors. Safe to call from several threads."""
+
+    def factors(self, codes: Sequence[str], first: date, last: date, version: int) -> Answer[AdjustmentBatch]:
+        """Return the factors of `codes` on the sessions `first` … `last`; vendor trouble is an `Unknown`."""

@@ -1,0 +1,66 @@
+# Upstream:
+# Downstream:
+# Role: Port: stored bars, and what of them is held
+"""Where bars are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from ginkgo_data.domain.model.bars import BarBatch
+from ginkgo_data.domain.model.coverage import Absences, Held
+from ginkgo_data.domain.model.series import Series
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReceipt:
+    """What a write did: rows sent and inserts it took."""
+
+    rows: int = 0
+    inserts: int = 0
+
+    def __add__(self, other: WriteReceipt) -> WriteReceipt:
+        return WriteReceipt(self.rows + other.rows, self.inserts + other.inserts)
+
+
+class BarRepository(Protocol):
+    """Stored bars, one per (code, frequency, adjustment, timestamp).
+
+    Commands are redelivered, so writing is idempotent: a batch written twice reads as once, and for one
+    key the greater version wins (of equal versions, the later write). A failed write may leave part of
+    its batch; writing the batch again heals it.
+    """
+
+    def write(self, bars: BarBatch) -> WriteReceipt:
+        """Store validated bars; they are readable in full on return. Raises `StoreUnavailable` or `SchemaMismatch`."""
+
+    def read(self, codes: Sequence[str] | None, series: Series, first: date, last: date) -> BarBatch:
+        """Return the bars (of all codes if None) whose session lies in [first, last], by code and timestamp."""
+
+    def held(
+        self, codes: Sequence[str] | None, series: Series, first: date, last: date, since: int | None = None
+    ) -> Held:
+        """Return the sessions held whole per code (of all codes if None).
+
+        A daily session is held by its row; one of minute bars by as many rows as a full session has or by
+        a mark (`mark_held`). With `since`, only what was stored with that version or a later one counts.
+        """
+
+    def mark_held(self, bars: BarBatch) -> None:
+        """Record that each (code, session) of `bars`, already written, is all the vendor has of that session."""
+
+    def first_held(self, codes: Sequence[str], series: Series) -> Mapping[str, date]:
+        """Return the earliest session with a row, per code that has any."""
+
+
+class AbsenceRepository(Protocol):
+    """Sessions known to have no bar, one statement per (code, frequency, session); the greater version wins."""
+
+    def write_absences(self, absences: Absences, series: Series) -> None:
+        """Store; idempotent. Raises `StoreUnavailable`."""
+
+    def absences(self, codes: Sequence[str] | None, series: Series, first: date, last: date) -> Absences:
+        """Return the statements about sessions in [first, last], by code and session."""

@@ -1,0 +1,21 @@
+# Upstream:
+# Downstream:
+# Role: Port: the vendor's quota, shared by the fleet
+"""The call budget: the scarce thing."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class CallBudget(Protocol):
+    """A sliding window of one minute per key: in no 60 seconds more calls than the limit are granted."""
+
+    def take(self, key: str, per_minute: int) -> float:
+        """Ask for one call of `key`. Return 0.0 if it is granted (and counted), else the seconds until it may be.
+
+        A refused call is not counted. Raises `ValueError` when `per_minute` is below 1.
+        """
+
+    def close_until_open(self, key: str, seconds: float) -> None:
+        """Grant no call of `key` for `seconds`: the vendor has said that its quota is used up."""
