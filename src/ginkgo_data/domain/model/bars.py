@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -97,11 +95,11 @@ class BarBatch:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
-    def filter(self, mask: Any) -> BarBatch:
+    def filter(self, mask: pa.ChunkedArray | pa.Array | npt.NDArray[np.bool_]) -> BarBatch:
         """Return the rows where `mask` (a boolean Arrow or numpy array) is true."""
         return BarBatch(self.table.filter(pa.array(mask) if isinstance(mask, np.ndarray) else mask), self.series)
 
-    def take(self, indices: Any) -> BarBatch:
+    def take(self, indices: pa.Array | npt.NDArray[np.int64]) -> BarBatch:
         """Return the rows at `indices` (an integer Arrow or numpy array), in that order."""
         return BarBatch(self.table.take(indices), self.series)
 

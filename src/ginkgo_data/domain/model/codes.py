@@ -28,6 +28,10 @@ _BARE = (
 )
 
 
+INDEX_PATTERN = r"^(?:000\d{3}\.SH|399\d{3}\.SZ|899\d{3}\.BJ)$"
+"""Codes of indices: their volume and amount are sums over members, so amount / volume is no price."""
+
+
 def canonical_code(text: str) -> str:
     """Return `text` as ``NNNNNN.EX``; accepts suffix and prefix forms in either case, blanks around them.
 

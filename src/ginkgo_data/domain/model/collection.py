@@ -1,0 +1,67 @@
+# Upstream:
+# Downstream:
+# Role: Jobs of collecting bars, and what became of one
+"""A job is some compatible commands worked as one; its result is the facts that report and outcomes rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from ginkgo_data.domain.model.commands import CollectBars
+from ginkgo_data.domain.model.coverage import CoverageCounts
+from ginkgo_data.domain.model.fetch import Unknown
+from ginkgo_data.domain.model.quality import Finding
+from ginkgo_data.domain.model.series import Series
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionJob:
+    """Bars to collect for several commands at once."""
+
+    command: CollectBars
+    """The commands' common wish, with the union of their codes (None: all)."""
+    request_ids: tuple[str, ...]
+    since: int | None = None
+    """For a forced job: what is held with this version or a later one counts as fetched already."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionResult:
+    """Facts of one job, read from the store where they are about the store."""
+
+    series: Series
+    window: tuple[date, date] | None
+    """First and last session that was due for any code; None when none was."""
+    counts: CoverageCounts
+    """Coverage after the job, read back."""
+    bars_expected: int
+    bars_held: int
+    fetched: int
+    """Rows that the vendor sent."""
+    written: int
+    skipped: int
+    """Rows fetched that were held already."""
+    rejected: int
+    calls: int
+    inserts: int
+    duration: float
+    """Seconds."""
+    findings: tuple[Finding, ...] = ()
+    unknown: Mapping[str, Unknown] = field(default_factory=dict)
+    """Codes of which something was asked and not answered."""
+    unknown_codes: tuple[str, ...] = ()
+    """Well-formed codes that the securities do not contain."""
+    unfinished: tuple[str, ...] = ()
+    """Codes not worked to the end because the time of the round was over."""
+    newest_missing: date | None = None
+    """Newest session that is due and neither held nor explained."""
+    worst: tuple[tuple[str, int], ...] = ()
+    """Codes with most unexplained sessions, most first (at most ten)."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every code asked for was answered."""
+        return not (self.unknown or self.unknown_codes or self.unfinished)
