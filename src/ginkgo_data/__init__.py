@@ -1,4 +1,46 @@
 # Upstream:
 # Downstream:
 # Role: The map of the package, and its public names, loaded when first used
-"""Market-data collection worker of the Ginkgo quant platform."""
+"""Market-data collection worker of the Ginkgo quant platform.
+
+The map::
+
+    domain/model      values: bars as Arrow, commands, coverage, answers, quality, states, errors
+    domain/services   verbs: coalescing, planner, validation, assessment, disposal, offsets, the collector
+    ports/            interfaces of the core: small Protocols, no logic
+    adapters/         the outside world, one family per technology, and `memory`, real behaviour for tests
+    entrypoints/      settings, the container that picks adapters, the worker, the command line
+
+Three ways in: ``DataWorker`` and ``open_worker`` for a host program, ``ginkgo-data`` on the command line,
+and the domain alone on the memory adapters. Importing this package loads no client library; a public name
+loads what it needs when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ginkgo_data.entrypoints.library import open_worker
+    from ginkgo_data.entrypoints.settings import Settings
+    from ginkgo_data.entrypoints.worker import DataWorker
+
+__version__ = "0.1.0"
+__all__ = ["DataWorker", "Settings", "__version__", "open_worker"]
+
+_HOMES = {
+    "DataWorker": "ginkgo_data.entrypoints.worker",
+    "Settings": "ginkgo_data.entrypoints.settings",
+    "open_worker": "ginkgo_data.entrypoints.library",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

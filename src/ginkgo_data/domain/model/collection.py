@@ -1,7 +1,7 @@
 # Upstream:
 # Downstream:
-# Role: Jobs of collecting bars, and what became of one
-"""A job is some compatible commands worked as one; its result is the facts that report and outcomes rest on."""
+# Role: What became of a job: the facts that reports and outcomes rest on
+"""A job is some compatible commands worked as one; its result is facts, not judgements."""
 
 from __future__ import annotations
 
@@ -9,22 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from ginkgo_data.domain.model.commands import CollectBars
 from ginkgo_data.domain.model.coverage import CoverageCounts
 from ginkgo_data.domain.model.fetch import Unknown
 from ginkgo_data.domain.model.quality import Finding
 from ginkgo_data.domain.model.series import Series
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionJob:
-    """Bars to collect for several commands at once."""
-
-    command: CollectBars
-    """The commands' common wish, with the union of their codes (None: all)."""
-    request_ids: tuple[str, ...]
-    since: int | None = None
-    """For a forced job: what is held with this version or a later one counts as fetched already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +53,17 @@ class CollectionResult:
     def complete(self) -> bool:
         """Whether every code asked for was answered."""
         return not (self.unknown or self.unknown_codes or self.unfinished)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """Facts of one refresh of reference data."""
+
+    rows: int = 0
+    """Rows stored."""
+    calls: int = 0
+    fresh: bool = False
+    """Nothing was asked, since the last refresh is young enough."""
+    unknown: Unknown | None = None
+    """Why the vendor gave no answer; nothing was stored then."""
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,69 @@
+# Upstream:
+# Downstream:
+# Role: Use case: account for a job (report stored, then told; alerts told once)
+"""A report is stored before it is told; telling never holds up work."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ginkgo_data.domain.model.collection import CollectionResult
+from ginkgo_data.domain.model.quality import Alert, DataQualityReport, QualityThresholds
+from ginkgo_data.domain.services.assessment import alerts_for, assess
+from ginkgo_data.domain.services.coalescing import Work
+from ginkgo_data.ports.alert_memory import AlertMemory
+from ginkgo_data.ports.clock import Clock
+from ginkgo_data.ports.notifications import Notifications
+from ginkgo_data.ports.quality_repository import QualityRepository
+from ginkgo_data.ports.trading_calendar import TradingCalendar
+
+_NAMESPACE = uuid.UUID("5f1c7f0e-6f5b-4f0f-9d52-9b1d6b1f6f51")
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Turns the facts of a job into a stored report, a message, and the alerts that are news."""
+
+    quality: QualityRepository
+    notifications: Notifications
+    memory: AlertMemory
+    calendar: TradingCalendar
+    clock: Clock
+    node_id: str
+    thresholds: QualityThresholds = field(default_factory=QualityThresholds)
+    cooldown: float = 3600.0
+    """Seconds for which the repeat of an alert is silent."""
+
+    def account(self, work: Work, result: CollectionResult) -> DataQualityReport:
+        """Store and tell the report of `work`, raise its alerts, and return it. Raises `StoreUnavailable`."""
+        now = self.clock.now()
+        delay = None
+        if result.newest_missing is not None:
+            delay = (now - self.calendar.close_of(result.newest_missing)).total_seconds() / 60
+        report = assess(
+            result,
+            command=work.command.word,
+            request_ids=work.request_ids,
+            report_id=report_id(work),
+            node_id=self.node_id,
+            created_at=now,
+            delay_minutes=delay,
+        )
+        self.quality.write_report(report)
+        self.notifications.report(report)
+        self.raise_alerts(alerts_for(report, result, self.thresholds, now))
+        return report
+
+    def raise_alerts(self, alerts: Iterable[Alert]) -> None:
+        """Tell those of `alerts` that are news to the fleet."""
+        for alert in alerts:
+            if self.memory.is_news(alert, self.cooldown):
+                self.notifications.alert(alert)
+
+
+def report_id(work: Work) -> str:
+    """Return an id derived from the deliveries, so that the report of a repeated round is recognised."""
+    parts = sorted(f"{d.record.delivery_id}/{d.attempt}/{d.piece}" for d in work.deliveries)
+    return str(uuid.uuid5(_NAMESPACE, "|".join(parts)))

@@ -1,0 +1,109 @@
+# Upstream:
+# Downstream:
+# Role: What a collection adds up on its way to its result
+"""Counting what a job did; the counts about the store come from coverage that was read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import TypeAlias
+
+from ginkgo_data.domain.model.collection import CollectionResult
+from ginkgo_data.domain.model.coverage import Coverage, CoverageCounts
+from ginkgo_data.domain.model.fetch import FetchRequest, Unknown
+from ginkgo_data.domain.model.quality import Finding
+from ginkgo_data.domain.model.series import Series
+from ginkgo_data.domain.services.coverage import newest_missing, worst_codes
+from ginkgo_data.domain.services.landing import Landing
+
+_EXAMPLES = 5
+_WORST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionProgress:
+    """How far a collection is: calls done of those planned so far, rows fetched."""
+
+    calls_done: int
+    calls_planned: int
+    rows: int
+
+
+Watch: TypeAlias = Callable[[CollectionProgress], None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counters of one job."""
+
+    counts: CoverageCounts = field(default_factory=CoverageCounts)
+    window: tuple[date, date] | None = None
+    fetched: int = 0
+    skipped: int = 0
+    calls: int = 0
+    planned: int = 0
+    done: int = 0
+    findings: dict[str, Finding] = field(default_factory=dict)
+    unknown: dict[str, Unknown] = field(default_factory=dict)
+    unfinished: dict[str, None] = field(default_factory=dict)
+    worst: list[tuple[str, int]] = field(default_factory=list)
+    newest_missing: date | None = None
+
+    @property
+    def progress(self) -> CollectionProgress:
+        """How far the job is."""
+        return CollectionProgress(self.done, self.planned, self.fetched)
+
+    def found(self, findings: Iterable[Finding]) -> None:
+        """Add findings; those of one rule become one."""
+        for finding in findings:
+            before = self.findings.get(finding.rule)
+            count = finding.count + (before.count if before else 0)
+            examples = ((before.examples if before else ()) + finding.examples)[:_EXAMPLES]
+            self.findings[finding.rule] = replace(finding, count=count, examples=examples)
+
+    def unanswered(self, codes: Iterable[str], answer: Unknown) -> None:
+        """Note that something of `codes` was asked and not answered."""
+        self.unknown.update(dict.fromkeys(codes, answer))
+
+    def unsent(self, requests: Sequence[FetchRequest]) -> None:
+        """Note the codes of calls that there was no time for."""
+        for request in requests:
+            self.unfinished.update(dict.fromkeys(request.wanted.codes))
+
+    def covered(self, after: Coverage, span: tuple[date, date]) -> None:
+        """Add a grid as it stands after the work on it."""
+        self.counts += after.counts()
+        self.worst += worst_codes(after, _WORST)
+        self.window = span if self.window is None else (min(self.window[0], span[0]), max(self.window[1], span[1]))
+        missing = newest_missing(after)
+        if missing and (self.newest_missing is None or missing > self.newest_missing):
+            self.newest_missing = missing
+
+    def result(
+        self, series: Series, landing: Landing, duration: float, unknown_codes: tuple[str, ...]
+    ) -> CollectionResult:
+        """Return the facts of the job."""
+        per_session = series.frequency.bars_per_session
+        return CollectionResult(
+            series=series,
+            window=self.window,
+            counts=self.counts,
+            bars_expected=self.counts.expected * per_session,
+            bars_held=self.counts.held * per_session,
+            fetched=self.fetched,
+            written=landing.receipt.rows,
+            skipped=self.skipped,
+            rejected=landing.rejected,
+            calls=self.calls,
+            inserts=landing.receipt.inserts,
+            duration=duration,
+            findings=tuple(self.findings.values()),
+            unknown=self.unknown,
+            unknown_codes=unknown_codes,
+            unfinished=tuple(self.unfinished),
+            newest_missing=self.newest_missing,
+            worst=tuple(sorted(self.worst, key=lambda item: (-item[1], item[0]))[:_WORST]),
+        )

@@ -1,0 +1,126 @@
+# Upstream:
+# Downstream:
+# Role: From a piece of work to the use case that does it, and to the end of each delivery
+"""Dispatch: one place that knows which use case does which command."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ginkgo_data.domain.model.collection import CollectionResult, SyncResult
+from ginkgo_data.domain.model.commands import (
+    CollectAdjustmentFactors,
+    CollectBars,
+    CollectTicks,
+    ForeignCommand,
+    ProbeHeartbeat,
+    ReloadConfig,
+    SyncSecurities,
+    SyncTradingCalendar,
+)
+from ginkgo_data.domain.model.delivery import Delivery
+from ginkgo_data.domain.model.disposition import Disposition, Settlement
+from ginkgo_data.domain.model.errors import NotAvailable
+from ginkgo_data.domain.model.quality import DataQualityReport
+from ginkgo_data.domain.model.retry import RetryPolicy
+from ginkgo_data.domain.services.coalescing import Work, codes_of, first_delivery
+from ginkgo_data.domain.services.collector import BarCollector
+from ginkgo_data.domain.services.disposal import DONE, settle_collection, settle_sync
+from ginkgo_data.domain.services.gathering import GoOn
+from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
+from ginkgo_data.domain.services.reporting import Reporter
+from ginkgo_data.domain.services.tally import Watch
+from ginkgo_data.ports.clock import Clock
+from ginkgo_data.ports.notifications import Notifications
+
+log = logging.getLogger(__name__)
+
+FOREIGN = (Settlement(Disposition.COMMIT, "a command of a neighbour"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What became of a piece of work: the ends of its deliveries, and the facts behind them."""
+
+    ends: tuple[tuple[Delivery, tuple[Settlement, ...]], ...]
+    result: CollectionResult | SyncResult | None = None
+    report: DataQualityReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Does each kind of command with its use case.
+
+    Raises what the use cases raise: transient errors of our own servers, `NotAvailable`, and the unexpected.
+    """
+
+    collector: BarCollector
+    securities: SecuritiesSync
+    trading_calendar: TradingCalendarSync
+    reporter: Reporter
+    notifications: Notifications
+    clock: Clock
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    ignore_bare_snapshots: bool = False
+    calendar_changed: Callable[[], None] = lambda: None
+    beat_now: Callable[[], None] = lambda: None
+
+    def do(self, work: Work, go_on: GoOn | None = None, watch: Watch | None = None) -> Worked:
+        """Do `work` and say how each of its deliveries ends."""
+        command = work.command
+        match command:
+            case CollectBars():
+                return self._collect(command, work, go_on, watch)
+            case SyncSecurities():
+                return self._synced(work, self.securities.sync(command))
+            case SyncTradingCalendar():
+                result = self.trading_calendar.sync()
+                self.calendar_changed()
+                return self._synced(work, result)
+            case ProbeHeartbeat():
+                return self._probe(work)
+            case ForeignCommand():
+                return Worked(tuple((delivery, FOREIGN) for delivery in work.deliveries))
+            case CollectTicks() | CollectAdjustmentFactors() | ReloadConfig():
+                raise NotAvailable(f"command {command.word!r} is not available in this configuration")
+
+    def _collect(self, command: CollectBars, work: Work, go_on: GoOn | None, watch: Watch | None) -> Worked:
+        if command.bare and self.ignore_bare_snapshots:
+            reason = "a snapshot without codes is ignored (commands.bare_bar_snapshot)"
+            ignored = (Settlement(Disposition.COMMIT, reason),)
+            return Worked(tuple((delivery, ignored) for delivery in work.deliveries))
+        result = self.collector.collect(command, work.since, go_on, watch)
+        report = self.reporter.account(work, result)
+        now = self.clock.now()
+        ends = tuple(
+            (d, settle_collection(d, codes_of(d), result, self.policy, now, first_delivery(d))) for d in work.deliveries
+        )
+        return Worked(ends, result, report)
+
+    def _synced(self, work: Work, result: SyncResult) -> Worked:
+        for note in result.notes:
+            log.info("%s: %s", work.command.word, note, extra={"request_ids": work.request_ids})
+        self.notifications.event(
+            "reference_synced",
+            {
+                "command": work.command.word,
+                "request_ids": list(work.request_ids),
+                "rows": result.rows,
+                "calls": result.calls,
+                "unknown": result.unknown.reason.value if result.unknown else None,
+                "notes": list(result.notes),
+            },
+        )
+        now = self.clock.now()
+        ends = tuple(
+            (d, settle_sync(d, result.unknown, self.policy, now, first_delivery(d))) for d in work.deliveries
+        )
+        return Worked(ends, result)
+
+    def _probe(self, work: Work) -> Worked:
+        self.beat_now()
+        for request_id in dict.fromkeys(work.request_ids):
+            self.notifications.event("heartbeat_test_answer", {"request_id": request_id})
+        return Worked(tuple((delivery, DONE) for delivery in work.deliveries))

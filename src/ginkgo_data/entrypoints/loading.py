@@ -1,0 +1,158 @@
+# Upstream:
+# Downstream:
+# Role: From file, environment and overrides to Settings, each value with its origin
+"""Loading: override > environment > file > default. What cannot be used is said with place, value and allowed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from ginkgo_data.domain.model.errors import ConfigurationError
+from ginkgo_data.entrypoints.settings import Settings
+
+PREFIX = "GINKGO_DATA__"
+FILE_VARIABLE = "GINKGO_DATA_CONFIG"
+
+_SINGLE = {"TUSHARE_TOKEN": "sources.tushare.token", "GINKGO_NODE_ID": "worker.node_id"}
+"""Upstream's environment names that stand for one key (upstream contract, section 8)."""
+
+Path_ = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings with where each value that is no default came from (dotted key -> origin)."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+def load_settings(
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> LoadedSettings:
+    """Return the settings in force. `overrides` are dotted keys, as a command line gives them.
+
+    Without `file`, the one named by ``GINKGO_DATA_CONFIG`` is read, else ``./data_worker.yml``, else
+    ``~/.ginkgo/data_worker.yml``, else none. Raises `ConfigurationError` that lists everything wrong.
+    """
+    env = os.environ if environment is None else environment
+    values: dict[Path_, object] = {}
+    origins: dict[str, str] = {}
+    warnings: list[str] = []
+
+    def put(layer: Mapping[Path_, tuple[object, str]]) -> None:
+        for key, (value, origin) in layer.items():
+            values[key] = value
+            origins[".".join(key)] = origin
+
+    path = file or _find_file(env)
+    if path is None:
+        warnings.append("no data_worker.yml found: defaults and environment only")
+    else:
+        put(_from_file(path))
+    put(_from_environment(env))
+    put({tuple(key.split(".")): (value, "command line") for key, value in (overrides or {}).items()})
+    try:
+        settings = Settings.model_validate(_nested(values))
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, origins)) from error
+    return LoadedSettings(settings, origins, tuple(warnings))
+
+
+def _find_file(env: Mapping[str, str]) -> Path | None:
+    if named := env.get(FILE_VARIABLE):
+        return Path(named)
+    candidates = (Path("data_worker.yml"), Path("~/.ginkgo/data_worker.yml").expanduser())
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _from_file(path: Path) -> dict[Path_, tuple[object, str]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader("")
+        leaves = dict(_leaves(node, (), loader, path)) if node is not None else {}
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise ConfigurationError(f"{place}: not YAML: {error.problem}") from error
+    return leaves
+
+
+def _leaves(
+    node: yaml.Node, key: Path_, loader: yaml.SafeLoader, path: Path
+) -> Iterator[tuple[Path_, tuple[object, str]]]:
+    place = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+    if isinstance(node, yaml.MappingNode):
+        for name, child in node.value:
+            yield from _leaves(child, (*key, str(name.value)), loader, path)
+    elif not key:
+        raise ConfigurationError(f"{place}: sections such as 'worker:' expected, found {node.value!r}")
+    else:
+        yield key, (loader.construct_object(node, deep=True), place)  # type: ignore[no-untyped-call]
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[Path_, tuple[object, str]]:
+    found: dict[Path_, tuple[object, str]] = {}
+    for name, key in _SINGLE.items():
+        if env.get(name):
+            found[tuple(key.split("."))] = (env[name], f"environment {name}")
+    found.update(_addresses(env))
+    for name, text in env.items():
+        if name.startswith(PREFIX):
+            key = tuple(name[len(PREFIX) :].lower().split("__"))
+            value = yaml.safe_load(text) if text.strip().startswith(("[", "{")) else text
+            found[key] = (value, f"environment {name}")
+    return found
+
+
+def _addresses(env: Mapping[str, str]) -> dict[Path_, tuple[object, str]]:
+    """Return the addresses that upstream's host, port and user variables make."""
+    found: dict[Path_, tuple[object, str]] = {}
+    if host := env.get("GINKGO_KAFKA_HOST"):
+        address = f"{host}:{env.get('GINKGO_KAFKA_PORT', '9092')}"
+        found[("kafka", "bootstrap_servers")] = (address, "environment GINKGO_KAFKA_HOST")
+    if host := env.get("GINKGO_REDIS_HOST"):
+        address = f"redis://{host}:{env.get('GINKGO_REDIS_PORT', '6379')}/0"
+        found[("redis", "url")] = (address, "environment GINKGO_REDIS_HOST")
+    if host := env.get("GINKGO_CLICKHOUSE_HOST"):
+        user, database = env.get("GINKGO_CLICKHOUSE_USER", "default"), env.get("GINKGO_CLICKHOUSE_DATABASE", "ginkgo")
+        address = f"clickhouse://{user}@{host}:{env.get('GINKGO_CLICKHOUSE_PORT', '8123')}/{database}"
+        found[("clickhouse", "url")] = (address, "environment GINKGO_CLICKHOUSE_HOST")
+        if password := env.get("GINKGO_CLICKHOUSE_PASSWORD"):
+            found[("clickhouse", "password")] = (password, "environment GINKGO_CLICKHOUSE_PASSWORD")
+    return found
+
+
+def _nested(values: Mapping[Path_, object]) -> dict[str, object]:
+    tree: dict[str, object] = {}
+    for key, value in values.items():
+        branch = tree
+        for name in key[:-1]:
+            below = branch.setdefault(name, {})
+            branch = below if isinstance(below, dict) else branch.setdefault(name, {})  # type: ignore[assignment]
+        branch[key[-1]] = value
+    return tree
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"] if not str(part).isdigit())
+        origin = origins.get(key) or next((o for k, o in origins.items() if k.startswith(f"{key}.")), "")
+        secret = any(word in key for word in ("token", "password", "url"))
+        found = "" if secret or isinstance(problem["input"], dict) else f"found {problem['input']!r}: "
+        lines.append(f"{origin + ': ' if origin else ''}{key}: {found}{problem['msg']}")
+    return "the configuration cannot be used:\n  " + "\n  ".join(lines)

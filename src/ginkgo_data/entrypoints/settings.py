@@ -1,0 +1,170 @@
+# Upstream:
+# Downstream:
+# Role: The configuration as one frozen value; each section checked, sizes and times in range
+"""Settings: what can be configured, with its defaults and limits.
+
+Times are seconds unless a name says otherwise. Secrets are `SecretStr`: they never print. How the values
+are found (file, environment, defaults) is `loading`'s business; a host may build `Settings(...)` itself.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
+from ginkgo_data.adapters.files.config import FilesConfig
+from ginkgo_data.adapters.tushare.config import TushareConfig
+from ginkgo_data.domain.model.quality import QualityThresholds
+from ginkgo_data.domain.model.retry import RetryPolicy
+
+Seconds = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WorkerSettings(_Section):
+    """The loop: whom it listens to, how much it takes, how long it works."""
+
+    node_id: str | None = None
+    """Name in heartbeats and reports; made from host, pid and chance when left out."""
+    group_id: str = "data_worker_group"
+    topics: tuple[str, ...] = ("ginkgo.live.control.commands", "ginkgo.data.commands")
+    auto_offset_reset: Literal["earliest", "latest"] = "earliest"
+    batch_size: int = Field(1000, ge=1000)
+    """An insert has at least this many rows, the tail of a job excepted."""
+    max_poll_records: int = Field(500, ge=1)
+    poll_timeout: Seconds = 1.0
+    concurrency: int = Field(8, ge=1, le=64)
+    coalesce_wait: float = Field(0.5, ge=0)
+    round_budget: Seconds = 60.0
+    hold_park_after: Seconds = 900.0
+    give_up_after: Seconds = 86_400.0
+    fleet_size: int = Field(4, ge=1)
+    retry_attempts: int = Field(3, ge=1, le=10)
+    retry_backoff_factor: float = Field(2.0, ge=1)
+    max_deliveries: int = Field(5, ge=1)
+    shutdown_timeout: Seconds = 25.0
+    stall_timeout: Seconds = 120.0
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """The retry policy of calls and commands."""
+        return RetryPolicy(
+            attempts=self.retry_attempts,
+            factor=self.retry_backoff_factor,
+            max_deliveries=self.max_deliveries,
+            give_up_after=self.give_up_after,
+        )
+
+
+class KafkaSettings(_Section):
+    """The broker; ``memory://`` is a stream inside this process."""
+
+    bootstrap_servers: str = "localhost:9092"
+    group_protocol: Literal["classic", "consumer"] = "classic"
+    work_topic: str = "ginkgo.data.commands.work"
+    dead_letter_topic: str = "ginkgo.data.commands.dlq"
+    notification_topic: str = "ginkgo.notifications"
+    options: dict[str, str] = Field(default_factory=dict)
+
+
+class RedisSettings(_Section):
+    """Heartbeats, the fleet's call budget and alert memory; ``memory://`` keeps them inside this process."""
+
+    url: str = "redis://localhost:6379/0"
+
+
+class HeartbeatSettings(_Section):
+    """Signs of life."""
+
+    interval: Seconds = 10.0
+    ttl: Seconds = 30.0
+    key_prefix: str = "heartbeat:data_worker"
+
+    @model_validator(mode="after")
+    def _lives_through_a_missed_beat(self) -> HeartbeatSettings:
+        if self.ttl < 2 * self.interval:
+            raise ValueError(f"ttl ({self.ttl:g}) must be at least twice interval ({self.interval:g})")
+        return self
+
+
+SourceName = Literal["tushare", "files"]
+
+
+class SourceSettings(_Section):
+    """Where each dataset comes from, the first source first, and how each vendor is reached."""
+
+    bars: tuple[SourceName, ...] = ("tushare",)
+    reference: tuple[SourceName, ...] | None = None
+    """Left out: the same as `bars`."""
+    tushare: TushareConfig = Field(default_factory=TushareConfig)
+    files: FilesConfig | None = None
+
+    @model_validator(mode="after")
+    def _named_sources_are_described(self) -> SourceSettings:
+        for key, names in (("bars", self.bars), ("reference", self.reference or self.bars)):
+            if len(names) != 1:
+                raise ValueError(f"{key} must name exactly one source in this version, found {list(names)}")
+            if "files" in names and self.files is None:
+                raise ValueError(f"{key} names the source files, but sources.files.path is not set")
+        return self
+
+
+class QualitySettings(_Section):
+    """Thresholds of the report (shares and minutes) and how long repeats of an alert are silent."""
+
+    missing_threshold_warning: Share = 0.05
+    missing_threshold_error: Share = 0.20
+    delay_threshold_warning: float = Field(5, ge=0)
+    delay_threshold_error: float = Field(10, ge=0)
+    alert_cooldown: float = Field(3600, ge=0)
+
+    @model_validator(mode="after")
+    def _warnings_come_first(self) -> QualitySettings:
+        for name in ("missing", "delay"):
+            warning, error = getattr(self, f"{name}_threshold_warning"), getattr(self, f"{name}_threshold_error")
+            if warning >= error:
+                raise ValueError(f"{name}_threshold_warning ({warning:g}) must be below the error one ({error:g})")
+        return self
+
+    @property
+    def thresholds(self) -> QualityThresholds:
+        """The thresholds as the domain takes them."""
+        return QualityThresholds(
+            self.missing_threshold_warning,
+            self.missing_threshold_error,
+            self.delay_threshold_warning,
+            self.delay_threshold_error,
+        )
+
+
+class CommandSettings(_Section):
+    """How commands are understood."""
+
+    bare_bar_snapshot: Literal["all", "ignore"] = "all"
+    """A snapshot that names no codes: of all securities (incremental), or ignored."""
+
+
+class LoggingSettings(_Section):
+    """The log on standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class Settings(_Section):
+    """Everything that can be configured."""
+
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    redis: RedisSettings = Field(default_factory=RedisSettings)
+    clickhouse: ClickHouseConfig = Field(default_factory=ClickHouseConfig)
+    heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings)
+    sources: SourceSettings = Field(default_factory=SourceSettings)
+    quality: QualitySettings = Field(default_factory=QualitySettings)
+    commands: CommandSettings = Field(default_factory=CommandSettings)
+    logging: LoggingSettings = Field(default_factory=LoggingSettings)
