@@ -13,18 +13,18 @@ import re
 
 from ginkgo_data.domain.model.errors import MalformedCommand
 
-CODE_PATTERN = re.compile(r"^\d{6}\.(?:SH|SZ|BJ)$")
+CODE_PATTERN = re.compile(r"^\d{6}\.(?:SH|SZ|BJ)$", re.ASCII)
 EXCHANGES = ("SH", "SZ", "BJ")
 
-_SUFFIXED = re.compile(r"^(\d{6})[._]?(SH|SZ|BJ|SS|XSHG|XSHE)$")
-_PREFIXED = re.compile(r"^(SH|SZ|BJ)[._]?(\d{6})$")
+_SUFFIXED = re.compile(r"^(\d{6})[._]?(SH|SZ|BJ|SS|XSHG|XSHE)$", re.ASCII)
+_PREFIXED = re.compile(r"^(SH|SZ|BJ)[._]?(\d{6})$", re.ASCII)
 _ALIASES = {"SS": "SH", "XSHG": "SH", "XSHE": "SZ"}
 
 # First digits of a bare stock symbol -> exchange (stocks only: indices share digits with Shenzhen stocks).
 _BARE = (
-    (re.compile(r"^(?:6\d{5}|9009\d\d|5\d{5})$"), "SH"),
-    (re.compile(r"^(?:00\d{4}|30\d{4}|20\d{4}|1[568]\d{4})$"), "SZ"),
-    (re.compile(r"^(?:[48]\d{5}|92\d{4})$"), "BJ"),
+    (re.compile(r"^(?:6\d{5}|9009\d\d|5\d{5})$", re.ASCII), "SH"),
+    (re.compile(r"^(?:00\d{4}|30\d{4}|20\d{4}|1[568]\d{4})$", re.ASCII), "SZ"),
+    (re.compile(r"^(?:[48]\d{5}|92\d{4})$", re.ASCII), "BJ"),
 )
 
 

@@ -1,0 +1,43 @@
+# Upstream:
+# Downstream:
+# Role: Quality reports as JSON objects and back, for the notification topic and the store
+"""A report on the wire has the names of `DataQualityReport`.
+
+The specification's `records_expected, records_actual, records_failed, records_skipped, success_rate, anomalies,
+duration_seconds` stand at the top like all others; `window` is a list of two days, `worst` one of [code, count].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import TypeAdapter, ValidationError
+
+from ginkgo_data.adapters.kafka.command_shapes import faults_in
+from ginkgo_data.adapters.kafka.wire_json import Json, plain, shown
+from ginkgo_data.domain.model.errors import SchemaMismatch
+from ginkgo_data.domain.model.quality import DataQualityReport
+
+REPORT_KEY = "data_worker_quality_report"
+"""`type` of a report and key of its Kafka record."""
+
+_REPORT = TypeAdapter(DataQualityReport)
+_RATES = ("success_rate", "missing_rate", "duration_seconds")
+
+
+def encode_report(report: DataQualityReport) -> Json:
+    """Return `report` as strict JSON; `decode_report` gives it back. A rate that is no finite number is null."""
+    fields = plain(report)
+    assert isinstance(fields, dict)
+    return {"type": REPORT_KEY, **fields}
+
+
+def decode_report(message: Mapping[str, object]) -> DataQualityReport:
+    """Return the report that `message` is; a rate that is null is NaN. Raises `SchemaMismatch` naming the keys."""
+    if message.get("type") != REPORT_KEY:
+        raise SchemaMismatch(f"type is {shown(message.get('type'))}; allowed: {REPORT_KEY!r}")
+    numbers = {name: float("nan") for name in _RATES if name in message and message[name] is None}
+    try:
+        return _REPORT.validate_python({**message, **numbers})
+    except ValidationError as bad:
+        raise SchemaMismatch(f"not a quality report: {faults_in(bad)}") from bad
