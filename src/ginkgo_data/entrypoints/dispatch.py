@@ -40,6 +40,26 @@ log = logging.getLogger(__name__)
 FOREIGN = (Settlement(Disposition.COMMIT, "a command of a neighbour"),)
 
 
+def _always() -> bool:
+    return True
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a round lends to the work in it."""
+
+    go_on: GoOn = _always
+    """Whether there is time for another call."""
+    watch: Watch | None = None
+    """Told of progress."""
+    beat: Callable[[], None] = _nothing
+    """Writes a heartbeat at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Worked:
     """What became of a piece of work: the ends of its deliveries, and the facts behind them."""
@@ -64,15 +84,14 @@ class Dispatcher:
     clock: Clock
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     ignore_bare_snapshots: bool = False
-    calendar_changed: Callable[[], None] = lambda: None
-    beat_now: Callable[[], None] = lambda: None
+    calendar_changed: Callable[[], None] = _nothing
 
-    def do(self, work: Work, go_on: GoOn | None = None, watch: Watch | None = None) -> Worked:
+    def do(self, work: Work, hooks: Hooks) -> Worked:
         """Do `work` and say how each of its deliveries ends."""
         command = work.command
         match command:
             case CollectBars():
-                return self._collect(command, work, go_on, watch)
+                return self._collect(command, work, hooks)
             case SyncSecurities():
                 return self._synced(work, self.securities.sync(command))
             case SyncTradingCalendar():
@@ -80,18 +99,18 @@ class Dispatcher:
                 self.calendar_changed()
                 return self._synced(work, result)
             case ProbeHeartbeat():
-                return self._probe(work)
+                return self._probe(work, hooks)
             case ForeignCommand():
                 return Worked(tuple((delivery, FOREIGN) for delivery in work.deliveries))
             case CollectTicks() | CollectAdjustmentFactors() | ReloadConfig():
                 raise NotAvailable(f"command {command.word!r} is not available in this configuration")
 
-    def _collect(self, command: CollectBars, work: Work, go_on: GoOn | None, watch: Watch | None) -> Worked:
+    def _collect(self, command: CollectBars, work: Work, hooks: Hooks) -> Worked:
         if command.bare and self.ignore_bare_snapshots:
             reason = "a snapshot without codes is ignored (commands.bare_bar_snapshot)"
             ignored = (Settlement(Disposition.COMMIT, reason),)
             return Worked(tuple((delivery, ignored) for delivery in work.deliveries))
-        result = self.collector.collect(command, work.since, go_on, watch)
+        result = self.collector.collect(command, work.since, hooks.go_on, hooks.watch)
         report = self.reporter.account(work, result)
         now = self.clock.now()
         ends = tuple(
@@ -114,13 +133,11 @@ class Dispatcher:
             },
         )
         now = self.clock.now()
-        ends = tuple(
-            (d, settle_sync(d, result.unknown, self.policy, now, first_delivery(d))) for d in work.deliveries
-        )
+        ends = tuple((d, settle_sync(d, result.unknown, self.policy, now, first_delivery(d))) for d in work.deliveries)
         return Worked(ends, result)
 
-    def _probe(self, work: Work) -> Worked:
-        self.beat_now()
+    def _probe(self, work: Work, hooks: Hooks) -> Worked:
+        hooks.beat()
         for request_id in dict.fromkeys(work.request_ids):
             self.notifications.event("heartbeat_test_answer", {"request_id": request_id})
         return Worked(tuple((delivery, DONE) for delivery in work.deliveries))

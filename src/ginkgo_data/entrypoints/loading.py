@@ -22,7 +22,7 @@ FILE_VARIABLE = "GINKGO_DATA_CONFIG"
 _SINGLE = {"TUSHARE_TOKEN": "sources.tushare.token", "GINKGO_NODE_ID": "worker.node_id"}
 """Upstream's environment names that stand for one key (upstream contract, section 8)."""
 
-Path_ = tuple[str, ...]
+Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +38,25 @@ def load_settings(
     file: Path | None = None,
     environment: Mapping[str, str] | None = None,
     overrides: Mapping[str, object] | None = None,
+    search: bool = True,
 ) -> LoadedSettings:
     """Return the settings in force. `overrides` are dotted keys, as a command line gives them.
 
     Without `file`, the one named by ``GINKGO_DATA_CONFIG`` is read, else ``./data_worker.yml``, else
-    ``~/.ginkgo/data_worker.yml``, else none. Raises `ConfigurationError` that lists everything wrong.
+    ``~/.ginkgo/data_worker.yml``, else none (with `search` off none of these is looked for). Raises
+    `ConfigurationError` that lists everything wrong.
     """
     env = os.environ if environment is None else environment
-    values: dict[Path_, object] = {}
+    values: dict[Key, object] = {}
     origins: dict[str, str] = {}
     warnings: list[str] = []
 
-    def put(layer: Mapping[Path_, tuple[object, str]]) -> None:
+    def put(layer: Mapping[Key, tuple[object, str]]) -> None:
         for key, (value, origin) in layer.items():
             values[key] = value
             origins[".".join(key)] = origin
 
-    path = file or _find_file(env)
+    path = file or (_find_file(env) if search else None)
     if path is None:
         warnings.append("no data_worker.yml found: defaults and environment only")
     else:
@@ -75,7 +77,7 @@ def _find_file(env: Mapping[str, str]) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _from_file(path: Path) -> dict[Path_, tuple[object, str]]:
+def _from_file(path: Path) -> dict[Key, tuple[object, str]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -91,9 +93,7 @@ def _from_file(path: Path) -> dict[Path_, tuple[object, str]]:
     return leaves
 
 
-def _leaves(
-    node: yaml.Node, key: Path_, loader: yaml.SafeLoader, path: Path
-) -> Iterator[tuple[Path_, tuple[object, str]]]:
+def _leaves(node: yaml.Node, key: Key, loader: yaml.SafeLoader, path: Path) -> Iterator[tuple[Key, tuple[object, str]]]:
     place = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
     if isinstance(node, yaml.MappingNode):
         for name, child in node.value:
@@ -101,14 +101,14 @@ def _leaves(
     elif not key:
         raise ConfigurationError(f"{place}: sections such as 'worker:' expected, found {node.value!r}")
     else:
-        yield key, (loader.construct_object(node, deep=True), place)  # type: ignore[no-untyped-call]
+        yield key, (loader.construct_object(node, deep=True), place)
 
 
-def _from_environment(env: Mapping[str, str]) -> dict[Path_, tuple[object, str]]:
-    found: dict[Path_, tuple[object, str]] = {}
-    for name, key in _SINGLE.items():
+def _from_environment(env: Mapping[str, str]) -> dict[Key, tuple[object, str]]:
+    found: dict[Key, tuple[object, str]] = {}
+    for name, dotted in _SINGLE.items():
         if env.get(name):
-            found[tuple(key.split("."))] = (env[name], f"environment {name}")
+            found[tuple(dotted.split("."))] = (env[name], f"environment {name}")
     found.update(_addresses(env))
     for name, text in env.items():
         if name.startswith(PREFIX):
@@ -118,9 +118,9 @@ def _from_environment(env: Mapping[str, str]) -> dict[Path_, tuple[object, str]]
     return found
 
 
-def _addresses(env: Mapping[str, str]) -> dict[Path_, tuple[object, str]]:
+def _addresses(env: Mapping[str, str]) -> dict[Key, tuple[object, str]]:
     """Return the addresses that upstream's host, port and user variables make."""
-    found: dict[Path_, tuple[object, str]] = {}
+    found: dict[Key, tuple[object, str]] = {}
     if host := env.get("GINKGO_KAFKA_HOST"):
         address = f"{host}:{env.get('GINKGO_KAFKA_PORT', '9092')}"
         found[("kafka", "bootstrap_servers")] = (address, "environment GINKGO_KAFKA_HOST")
@@ -136,13 +136,15 @@ def _addresses(env: Mapping[str, str]) -> dict[Path_, tuple[object, str]]:
     return found
 
 
-def _nested(values: Mapping[Path_, object]) -> dict[str, object]:
+def _nested(values: Mapping[Key, object]) -> dict[str, object]:
     tree: dict[str, object] = {}
     for key, value in values.items():
         branch = tree
         for name in key[:-1]:
-            below = branch.setdefault(name, {})
-            branch = below if isinstance(below, dict) else branch.setdefault(name, {})  # type: ignore[assignment]
+            below = branch.get(name)
+            if not isinstance(below, dict):
+                below = branch[name] = {}
+            branch = below
         branch[key[-1]] = value
     return tree
 

@@ -16,17 +16,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ginkgo_data.domain.model.collection import CollectionResult, SyncResult
-from ginkgo_data.domain.model.commands import CommandMessage
+from ginkgo_data.domain.model.commands import CommandMessage, ProbeHeartbeat
 from ginkgo_data.domain.model.delivery import Delivery, Malformed
 from ginkgo_data.domain.model.disposition import DeadLetter, Disposition, Settlement, WorkItem
 from ginkgo_data.domain.model.errors import BrokerUnavailable, TransientError
 from ginkgo_data.domain.model.quality import Alert, AlertKind, DataQualityReport, Severity
 from ginkgo_data.domain.services.coalescing import Work, coalesce
 from ginkgo_data.domain.services.disposal import settle_error
-from ginkgo_data.domain.services.gathering import GoOn
 from ginkgo_data.domain.services.reporting import Reporter
-from ginkgo_data.domain.services.tally import Watch
-from ginkgo_data.entrypoints.dispatch import Dispatcher, Worked
+from ginkgo_data.entrypoints.dispatch import Dispatcher, Hooks, Worked
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.dead_letters import DeadLetters
 from ginkgo_data.ports.work_queue import WorkQueue
@@ -58,23 +56,25 @@ class Round:
     reporter: Reporter
     clock: Clock
 
-    def run(
-        self, deliveries: Sequence[Delivery], go_on: GoOn | None = None, watch: Watch | None = None
-    ) -> RoundResult:
-        """Work `deliveries`; never raises for one of them, and every one is in `finished` or in `held`."""
+    def run(self, deliveries: Sequence[Delivery], hooks: Hooks | None = None) -> RoundResult:
+        """Work `deliveries`; never raises for one of them, and every one is in `finished` or in `held`.
+
+        Probes go first: whoever asks for a sign of life does not wait for a collection.
+        """
         outcome = RoundResult()
         for delivery in deliveries:
             if isinstance(delivery.body, Malformed):
                 reason, error = delivery.body.reason, delivery.body.error
                 self._end(delivery, (Settlement(Disposition.DEAD_LETTER, reason, error),), outcome)
-        for work in coalesce(deliveries):
-            self._work(work, outcome, go_on, watch)
+        works = sorted(coalesce(deliveries), key=lambda work: not isinstance(work.command, ProbeHeartbeat))
+        for work in works:
+            self._work(work, outcome, hooks or Hooks())
         return outcome
 
-    def _work(self, work: Work, outcome: RoundResult, go_on: GoOn | None, watch: Watch | None) -> None:
+    def _work(self, work: Work, outcome: RoundResult, hooks: Hooks) -> None:
         """Do `work`; when it fails for a reason of its own, halve it until the delivery at fault stands alone."""
         try:
-            worked = self.dispatcher.do(work, go_on, watch)
+            worked = self.dispatcher.do(work, hooks)
         except TransientError as error:
             log.warning("held: %s", error, extra={"request_ids": work.request_ids})
             for delivery in work.deliveries:
@@ -84,7 +84,7 @@ class Round:
             if middle:
                 for half in (work.deliveries[:middle], work.deliveries[middle:]):
                     for part in coalesce(half):
-                        self._work(part, outcome, go_on, watch)
+                        self._work(part, outcome, hooks)
                 return
             log.exception("command failed", extra={"request_ids": work.request_ids})
             self._end(work.deliveries[0], (settle_error(error),), outcome, traceback.format_exc())
@@ -99,9 +99,7 @@ class Round:
         for delivery, ends in worked.ends:
             self._end(delivery, ends, outcome)
 
-    def _end(
-        self, delivery: Delivery, ends: Sequence[Settlement], outcome: RoundResult, trace: str = ""
-    ) -> None:
+    def _end(self, delivery: Delivery, ends: Sequence[Settlement], outcome: RoundResult, trace: str = "") -> None:
         """Bring `delivery` to its ends; only when all are acknowledged is it finished."""
         held = next((end for end in ends if end.disposition is Disposition.HOLD), None)
         try:
@@ -122,9 +120,7 @@ class Round:
             self.work_queue.park(WorkItem(delivery, end.codes, attempt, delivery.piece + 1, due, end.reason))
             outcome.parked += 1
         elif end.disposition is Disposition.DEAD_LETTER:
-            self.dead_letters.write(
-                DeadLetter(delivery, end.reason, end.error, delivery.attempt + 1, end.codes, trace)
-            )
+            self.dead_letters.write(DeadLetter(delivery, end.reason, end.error, delivery.attempt + 1, end.codes, trace))
             outcome.dead_letters += 1
             outcome.failed += 1
             self.reporter.raise_alerts([self._dead_letter_alert(delivery, end)])

@@ -1,7 +1,10 @@
 # Upstream:
 # Downstream:
 # Role: A small synthetic sample, so that a newcomer sees the whole flow without any data or token
-"""Synthetic bars on real sessions. The codes (``999001.SH`` …) belong to no security, and every row's source says so."""
+"""Synthetic bars on real sessions.
+
+The codes (``999001.SH`` …) belong to no security, and every row's source says that it is synthetic.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,8 @@ class Sample:
     capabilities: SourceCapabilities
 
 
-def make_sample(sessions: Sessions, codes: tuple[str, ...] = CODES) -> Sample:
-    """Return a random walk per code on `sessions`; some sessions are suspended, one code is listed late.
+def make_sample(sessions: Sessions, codes: tuple[str, ...] = CODES, suspensions: float = 0.004) -> Sample:
+    """Return a random walk per code on `sessions`; a share `suspensions` of them is suspended, one code listed late.
 
     The same sessions always give the same sample. Prices are on the tick (0.01), amount = volume x a price
     between low and high, pre_close is the close before (no ex-dates).
@@ -46,10 +49,11 @@ def make_sample(sessions: Sessions, codes: tuple[str, ...] = CODES) -> Sample:
     low = np.round(np.minimum(open_, close) * (1 - random.uniform(0, 0.01, shape)), 2)
     volume = np.rint(random.uniform(1e4, 1e6, shape)) * 100
     amount = np.round(volume * (low + high) / 2, 2)
-    traded = random.random(shape) > 0.004
+    traded = random.random(shape) >= suspensions
     traded[:, 0] = True
     listed = np.ones(shape, bool)
-    listed[-1, : len(sessions) // 3] = False
+    if suspensions:
+        listed[-1, : len(sessions) // 3] = False
     present = traded & listed
     index = np.repeat(np.arange(len(codes), dtype=np.int32), len(sessions)).reshape(shape)
     day = np.broadcast_to(sessions, shape)

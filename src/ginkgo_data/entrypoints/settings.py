@@ -35,19 +35,19 @@ class WorkerSettings(_Section):
     group_id: str = "data_worker_group"
     topics: tuple[str, ...] = ("ginkgo.live.control.commands", "ginkgo.data.commands")
     auto_offset_reset: Literal["earliest", "latest"] = "earliest"
-    batch_size: int = Field(1000, ge=1000)
+    batch_size: int = Field(default=1000, ge=1000)
     """An insert has at least this many rows, the tail of a job excepted."""
-    max_poll_records: int = Field(500, ge=1)
+    max_poll_records: int = Field(default=500, ge=1)
     poll_timeout: Seconds = 1.0
-    concurrency: int = Field(8, ge=1, le=64)
-    coalesce_wait: float = Field(0.5, ge=0)
+    concurrency: int = Field(default=8, ge=1, le=64)
+    coalesce_wait: float = Field(default=0.5, ge=0)
     round_budget: Seconds = 60.0
     hold_park_after: Seconds = 900.0
     give_up_after: Seconds = 86_400.0
-    fleet_size: int = Field(4, ge=1)
-    retry_attempts: int = Field(3, ge=1, le=10)
-    retry_backoff_factor: float = Field(2.0, ge=1)
-    max_deliveries: int = Field(5, ge=1)
+    fleet_size: int = Field(default=4, ge=1)
+    retry_attempts: int = Field(default=3, ge=1, le=10)
+    retry_backoff_factor: float = Field(default=2.0, ge=1)
+    max_deliveries: int = Field(default=5, ge=1)
     shutdown_timeout: Seconds = 25.0
     stall_timeout: Seconds = 120.0
 
@@ -102,7 +102,7 @@ class SourceSettings(_Section):
     bars: tuple[SourceName, ...] = ("tushare",)
     reference: tuple[SourceName, ...] | None = None
     """Left out: the same as `bars`."""
-    tushare: TushareConfig = Field(default_factory=TushareConfig)
+    tushare: TushareConfig = TushareConfig()
     files: FilesConfig | None = None
 
     @model_validator(mode="after")
@@ -120,9 +120,9 @@ class QualitySettings(_Section):
 
     missing_threshold_warning: Share = 0.05
     missing_threshold_error: Share = 0.20
-    delay_threshold_warning: float = Field(5, ge=0)
-    delay_threshold_error: float = Field(10, ge=0)
-    alert_cooldown: float = Field(3600, ge=0)
+    delay_threshold_warning: float = Field(default=5, ge=0)
+    delay_threshold_error: float = Field(default=10, ge=0)
+    alert_cooldown: float = Field(default=3600, ge=0)
 
     @model_validator(mode="after")
     def _warnings_come_first(self) -> QualitySettings:
@@ -159,12 +159,12 @@ class LoggingSettings(_Section):
 class Settings(_Section):
     """Everything that can be configured."""
 
-    worker: WorkerSettings = Field(default_factory=WorkerSettings)
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
-    redis: RedisSettings = Field(default_factory=RedisSettings)
-    clickhouse: ClickHouseConfig = Field(default_factory=ClickHouseConfig)
-    heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings)
-    sources: SourceSettings = Field(default_factory=SourceSettings)
-    quality: QualitySettings = Field(default_factory=QualitySettings)
-    commands: CommandSettings = Field(default_factory=CommandSettings)
-    logging: LoggingSettings = Field(default_factory=LoggingSettings)
+    worker: WorkerSettings = WorkerSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    clickhouse: ClickHouseConfig = ClickHouseConfig()
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
+    sources: SourceSettings = SourceSettings()
+    quality: QualitySettings = QualitySettings()
+    commands: CommandSettings = CommandSettings()
+    logging: LoggingSettings = LoggingSettings()

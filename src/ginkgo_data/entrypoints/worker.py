@@ -23,6 +23,7 @@ from ginkgo_data.domain.model.retry import RetryPolicy
 from ginkgo_data.domain.model.worker import Heartbeat, WorkerStats, WorkerStatus, transition
 from ginkgo_data.domain.services.offsets import OffsetLedger
 from ginkgo_data.domain.services.tally import CollectionProgress, Watch
+from ginkgo_data.entrypoints.dispatch import Hooks
 from ginkgo_data.entrypoints.heartbeat import HeartbeatThread
 from ginkgo_data.entrypoints.round import Round, RoundResult
 from ginkgo_data.ports.clock import Clock
@@ -119,6 +120,11 @@ class DataWorker(threading.Thread):
         return self._status
 
     @property
+    def stats(self) -> WorkerStats:
+        """The counters since the start."""
+        return self._stats
+
+    @property
     def is_running(self) -> bool:
         """Whether the worker is RUNNING."""
         return self._status is WorkerStatus.RUNNING
@@ -175,7 +181,9 @@ class DataWorker(threading.Thread):
             self._hold(deliveries, f"StoreUnavailable: {error}")
             return
         until = self._parts.clock.monotonic() + self._options.round_budget
-        result = self._parts.round.run(deliveries, lambda: self._may_go_on(until), self._seen)
+        result = self._parts.round.run(
+            deliveries, Hooks(lambda: self._may_go_on(until), self._seen, self._heartbeat.beat)
+        )
         self._count(deliveries, result)
         for delivery in result.finished:
             self._ledger.finished(delivery.record)
@@ -235,10 +243,6 @@ class DataWorker(threading.Thread):
             degraded_since=since,
             progress={"rounds": self._stats.rounds, "unfinished": self._ledger.unfinished()},
         )
-
-    def beat_now(self) -> None:
-        """Write a heartbeat at once."""
-        self._heartbeat.beat()
 
     # -- small parts ----------------------------------------------------------------------------
 

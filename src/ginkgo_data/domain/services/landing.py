@@ -110,4 +110,3 @@ def _cells(column: pa.ChunkedArray, session: pa.ChunkedArray, codes: list[str]) 
     position = code_positions(column, codes)
     days = session.to_numpy().astype("datetime64[D]").astype(np.int64)
     return np.where(position < 0, np.int64(-1), days * len(codes) + position)
-

@@ -71,6 +71,8 @@ class TradingCalendarSync:
         if isinstance(answer, Unknown):
             return SyncResult(calls=answer.calls, unknown=answer)
         if isinstance(answer, ProvenEmpty):
-            return SyncResult(calls=answer.calls, notes=("this source knows no trading calendar; the present one stays",))
+            return SyncResult(
+                calls=answer.calls, notes=("this source knows no trading calendar; the present one stays",)
+            )
         self.repository.write_session_days(answer.batch)
         return SyncResult(rows=len(answer.batch), calls=answer.calls)

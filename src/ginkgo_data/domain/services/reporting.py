@@ -8,11 +8,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from ginkgo_data.domain.model.collection import CollectionResult
 from ginkgo_data.domain.model.quality import Alert, DataQualityReport, QualityThresholds
 from ginkgo_data.domain.services.assessment import alerts_for, assess
 from ginkgo_data.domain.services.coalescing import Work
+from ginkgo_data.domain.services.sessions import newest_closed
 from ginkgo_data.ports.alert_memory import AlertMemory
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.notifications import Notifications
@@ -39,9 +41,6 @@ class Reporter:
     def account(self, work: Work, result: CollectionResult) -> DataQualityReport:
         """Store and tell the report of `work`, raise its alerts, and return it. Raises `StoreUnavailable`."""
         now = self.clock.now()
-        delay = None
-        if result.newest_missing is not None:
-            delay = (now - self.calendar.close_of(result.newest_missing)).total_seconds() / 60
         report = assess(
             result,
             command=work.command.word,
@@ -49,12 +48,20 @@ class Reporter:
             report_id=report_id(work),
             node_id=self.node_id,
             created_at=now,
-            delay_minutes=delay,
+            delay_minutes=self._delay(result, now),
         )
         self.quality.write_report(report)
         self.notifications.report(report)
         self.raise_alerts(alerts_for(report, result, self.thresholds, now))
         return report
+
+    def _delay(self, result: CollectionResult, now: datetime) -> float | None:
+        """Return the minutes since the close of the newest session missing; a job about the past is never late."""
+        if result.newest_missing is None or result.window is None:
+            return None
+        if result.window[1] != newest_closed(self.calendar, now):
+            return None
+        return (now - self.calendar.close_of(result.newest_missing)).total_seconds() / 60
 
     def raise_alerts(self, alerts: Iterable[Alert]) -> None:
         """Tell those of `alerts` that are news to the fleet."""

@@ -1,0 +1,150 @@
+# Upstream:
+# Downstream:
+# Role: The command line `ginkgo-data`: options in, exit codes out
+"""``ginkgo-data``.
+
+Exit codes: 0 done; 1 something was not done, and it was said what; 2 wrong use or configuration.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ginkgo_data import __version__
+from ginkgo_data.domain.model.codes import canonical_code
+from ginkgo_data.domain.model.errors import ConfigurationError, GinkgoDataError, MalformedCommand
+from ginkgo_data.domain.model.series import Adjust, Frequency, Series
+
+app = typer.Typer(
+    name="ginkgo-data",
+    help="Market-data collection worker of the Ginkgo quant platform.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="A data_worker.yml to read.")]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--db", help="The database: a folder (embedded engine), chdb://DIR or clickhouse://user@host:8123/name."
+    ),
+]
+
+
+class OutputFormat(StrEnum):
+    """How `bars` prints."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+@app.command()
+def quickstart(
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A CSV or Parquet file, a folder of them, or a TDX vipdoc folder.")
+    ] = None,
+    config: ConfigOption = None,
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="Folder of the embedded database; ginkgo-quickstart when left out.")
+    ] = None,
+    database: DatabaseOption = None,
+    codes: Annotated[str | None, typer.Option(help="Codes to collect, separated by commas; all when left out.")] = None,
+    start: Annotated[str | None, typer.Option(help="First session, YYYY-MM-DD or YYYYMMDD.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last session.")] = None,
+    adjust: Annotated[
+        Adjust | None, typer.Option(help="Adjustment of the prices in --from, where its name does not say.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Run the whole flow on an embedded engine: command bytes in, proven bars out, with an account of it."""
+    from ginkgo_data.entrypoints.quickstart import QuickstartWish
+    from ginkgo_data.entrypoints.show_quickstart import run_quickstart
+
+    wish = QuickstartWish(
+        source=source,
+        config=config,
+        directory=directory,
+        database=database,
+        codes=tuple(canonical_code(code) for code in codes.split(",")) if codes else None,
+        start=_day(start, "--start"),
+        end=_day(end, "--end"),
+        adjust=adjust,
+    )
+    raise typer.Exit(run_quickstart(wish, as_json))
+
+
+@app.command()
+def bars(
+    code: Annotated[str, typer.Argument(help="A code such as 000001.SZ (SH600000 is understood too).")],
+    start: Annotated[str | None, typer.Option(help="First session, YYYY-MM-DD or YYYYMMDD.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last session.")] = None,
+    frequency: Annotated[Frequency, typer.Option(help="Length of a bar.")] = Frequency.DAY,
+    adjust: Annotated[Adjust, typer.Option(help="Price adjustment, as stored.")] = Adjust.NONE,
+    output: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
+    database: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Print the stored bars of one code."""
+    from ginkgo_data.entrypoints.show_bars import show_bars
+
+    found = show_bars(
+        canonical_code(code),
+        Series(frequency, adjust),
+        _day(start, "--start") or date(1990, 1, 1),
+        _day(end, "--end") or date(2199, 12, 30),
+        output.value,
+        database,
+        config,
+    )
+    raise typer.Exit(0 if found else 1)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    sys.stdout.write(f"ginkgo-data {__version__}\n")
+
+
+def _day(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise MalformedCommand(f"{option} is {text!r}; allowed: a day such as 2020-01-31 or 20200131") from error
+
+
+def main() -> None:
+    """Run the command line; errors of ours become one clear message and an exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except (ConfigurationError, MalformedCommand) as error:
+        _complain(error)
+        sys.exit(2)
+    except GinkgoDataError as error:
+        _complain(error)
+        sys.exit(1)
+
+
+def _complain(error: Exception) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {_plain(str(error))}")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    main()

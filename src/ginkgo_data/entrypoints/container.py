@@ -1,0 +1,230 @@
+# Upstream:
+# Downstream:
+# Role: The dependency-injector container: the only file that picks adapters
+"""Wiring. Which adapter serves a port follows from the settings alone; a part is replaced by overriding it.
+
+``container.bar_source.override(...)`` is the same call in a test and in a host program. Clients are
+resources: ``container.shutdown_resources()`` closes what was opened.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from dependency_injector import containers, providers
+
+from ginkgo_data.adapters.calendars.layered import LayeredTradingCalendar
+from ginkgo_data.adapters.calendars.stored import StoredTradingCalendar
+from ginkgo_data.adapters.calendars.xshg import ExchangeCalendarsTradingCalendar
+from ginkgo_data.adapters.clickhouse.absence_repository import ClickHouseAbsenceRepository
+from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
+from ginkgo_data.adapters.clickhouse.client import ClickHouseClient, open_client
+from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
+from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
+from ginkgo_data.adapters.clickhouse.schema import apply_schema, check_schema
+from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
+from ginkgo_data.adapters.files.bar_source import FilesBarSource
+from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
+from ginkgo_data.adapters.kafka.letter_wire import dead_letter_key
+from ginkgo_data.adapters.kafka.wire import decode_command, encode_work
+from ginkgo_data.adapters.memory.alert_memory import InMemoryAlertMemory
+from ginkgo_data.adapters.memory.broker import InMemoryBroker
+from ginkgo_data.adapters.memory.call_budget import InMemoryCallBudget
+from ginkgo_data.adapters.memory.command_stream import InMemoryCommandStream
+from ginkgo_data.adapters.memory.dead_letters import InMemoryDeadLetters
+from ginkgo_data.adapters.memory.heartbeats import InMemoryHeartbeats
+from ginkgo_data.adapters.memory.notifications import InMemoryNotifications
+from ginkgo_data.adapters.memory.work_queue import InMemoryWorkQueue
+from ginkgo_data.adapters.resilience.bar_source import RetryingBarSource
+from ginkgo_data.adapters.resilience.reference_source import RetryingReferenceSource
+from ginkgo_data.adapters.system.clock import SystemClock
+from ginkgo_data.adapters.tushare.bar_source import TushareBarSource
+from ginkgo_data.adapters.tushare.client import TushareClient
+from ginkgo_data.adapters.tushare.reference_source import TushareReferenceSource
+from ginkgo_data.domain.model.errors import ConfigurationError
+from ginkgo_data.domain.services.collector import BarCollector, CollectorLimits
+from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
+from ginkgo_data.domain.services.reporting import Reporter
+from ginkgo_data.entrypoints.dispatch import Dispatcher
+from ginkgo_data.entrypoints.round import Round
+from ginkgo_data.entrypoints.settings import Settings
+from ginkgo_data.entrypoints.worker import DataWorker, WorkerOptions, WorkerParts
+
+MEMORY = "memory://"
+
+
+def _store(settings: Settings) -> Iterator[ClickHouseClient]:
+    client = open_client(settings.clickhouse)
+    try:
+        apply_schema(client)
+        check_schema(client)
+        yield client
+    finally:
+        client.close()
+
+
+def _tushare(settings: Settings, budget: InMemoryCallBudget, clock: SystemClock) -> Iterator[TushareClient]:
+    client = TushareClient(settings.sources.tushare, budget, clock)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _pool(settings: Settings) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(settings.worker.concurrency, thread_name_prefix="ginkgo-data-call")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _broker(settings: Settings, clock: SystemClock) -> InMemoryBroker:
+    _only_in_memory("kafka.bootstrap_servers", settings.kafka.bootstrap_servers)
+    return InMemoryBroker(clock, work_topic=settings.kafka.work_topic)
+
+
+def _heartbeats(settings: Settings, clock: SystemClock) -> InMemoryHeartbeats:
+    _only_in_memory("redis.url", settings.redis.url)
+    return InMemoryHeartbeats(clock)
+
+
+def _only_in_memory(key: str, address: str) -> None:
+    if address != MEMORY:
+        raise ConfigurationError(f"{key} is {address!r}; this version serves {MEMORY} only")
+
+
+def _node_id(settings: Settings) -> str:
+    """Return the configured name, else one that stays unique where host name and pid repeat (containers)."""
+    made = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    return settings.worker.node_id or made.replace(":", "-")
+
+
+def _collector_limits(settings: Settings) -> CollectorLimits:
+    rows = max(settings.worker.batch_size, CollectorLimits().flush_rows)
+    return CollectorLimits(concurrency=settings.worker.concurrency, flush_rows=rows)
+
+
+def _worker_options(settings: Settings, node_id: str) -> WorkerOptions:
+    worker = settings.worker
+    return WorkerOptions(
+        node_id=node_id,
+        max_poll_records=worker.max_poll_records,
+        poll_timeout=worker.poll_timeout,
+        coalesce_wait=worker.coalesce_wait,
+        round_budget=worker.round_budget,
+        stall_timeout=worker.stall_timeout,
+        heartbeat_interval=settings.heartbeat.interval,
+        heartbeat_ttl=settings.heartbeat.ttl,
+    )
+
+
+class Container(containers.DeclarativeContainer):
+    """All parts, each made when it is first asked for."""
+
+    settings = providers.Dependency(instance_of=Settings)
+
+    clock = providers.Singleton(SystemClock)
+    node_id = providers.Singleton(_node_id, settings)
+    store = providers.Resource(_store, settings)
+    pool = providers.Resource(_pool, settings)
+
+    bar_repository = providers.Singleton(ClickHouseBarRepository, store)
+    absence_repository = providers.Singleton(ClickHouseAbsenceRepository, store)
+    quality_repository = providers.Singleton(ClickHouseQualityRepository, store)
+    reference_repository = providers.Singleton(ClickHouseReferenceRepository, store)
+    version_clock = providers.Singleton(ClickHouseVersionClock, store, clock)
+
+    trading_calendar = providers.Singleton(
+        LayeredTradingCalendar,
+        providers.Singleton(StoredTradingCalendar, reference_repository),
+        providers.Object(ExchangeCalendarsTradingCalendar),
+    )
+
+    call_budget = providers.Singleton(InMemoryCallBudget, clock)
+    tushare = providers.Resource(_tushare, settings, call_budget, clock)
+    policy = providers.Singleton(lambda settings: settings.worker.policy, settings)
+    plain_bar_source = providers.Selector(
+        providers.Callable(lambda settings: settings.sources.bars[0], settings),
+        tushare=providers.Singleton(TushareBarSource, tushare),
+        files=providers.Singleton(FilesBarSource, settings.provided.sources.files),
+    )
+    bar_source = providers.Singleton(RetryingBarSource, plain_bar_source, policy, clock)
+    plain_reference_source = providers.Selector(
+        providers.Callable(lambda settings: (settings.sources.reference or settings.sources.bars)[0], settings),
+        tushare=providers.Singleton(TushareReferenceSource, tushare),
+        files=providers.Singleton(FilesReferenceSource, settings.provided.sources.files),
+    )
+    reference_source = providers.Singleton(RetryingReferenceSource, plain_reference_source, policy, clock)
+
+    broker = providers.Singleton(_broker, settings, clock)
+    command_stream = providers.Singleton(InMemoryCommandStream, providers.Object(decode_command), broker)
+    work_queue = providers.Singleton(InMemoryWorkQueue, broker, providers.Object(encode_work))
+    dead_letters = providers.Singleton(InMemoryDeadLetters, providers.Object(dead_letter_key))
+    notifications = providers.Singleton(InMemoryNotifications)
+    heartbeats = providers.Singleton(_heartbeats, settings, clock)
+    alert_memory = providers.Singleton(InMemoryAlertMemory, clock)
+
+    securities_sync = providers.Singleton(SecuritiesSync, reference_source, reference_repository, version_clock, clock)
+    calendar_sync = providers.Singleton(
+        TradingCalendarSync, reference_source, reference_repository, version_clock, clock
+    )
+    collector = providers.Singleton(
+        BarCollector,
+        source=bar_source,
+        bars=bar_repository,
+        absences=absence_repository,
+        quality=quality_repository,
+        reference=reference_repository,
+        universe=securities_sync,
+        calendar=trading_calendar,
+        versions=version_clock,
+        clock=clock,
+        pool=pool,
+        limits=providers.Singleton(_collector_limits, settings),
+    )
+    reporter = providers.Singleton(
+        Reporter,
+        quality=quality_repository,
+        notifications=notifications,
+        memory=alert_memory,
+        calendar=trading_calendar,
+        clock=clock,
+        node_id=node_id,
+        thresholds=settings.provided.quality.thresholds,
+        cooldown=settings.provided.quality.alert_cooldown,
+    )
+    dispatcher = providers.Singleton(
+        Dispatcher,
+        collector=collector,
+        securities=securities_sync,
+        trading_calendar=calendar_sync,
+        reporter=reporter,
+        notifications=notifications,
+        clock=clock,
+        policy=policy,
+        ignore_bare_snapshots=providers.Callable(lambda s: s.commands.bare_bar_snapshot == "ignore", settings),
+        calendar_changed=trading_calendar.provided.refresh,
+    )
+    round = providers.Singleton(
+        Round,
+        dispatcher=dispatcher,
+        work_queue=work_queue,
+        dead_letters=dead_letters,
+        reporter=reporter,
+        clock=clock,
+    )
+    worker_parts = providers.Singleton(
+        WorkerParts,
+        stream=command_stream,
+        round=round,
+        heartbeats=heartbeats,
+        notifications=notifications,
+        versions=version_clock,
+        clock=clock,
+    )
+    worker = providers.Factory(DataWorker, worker_parts, providers.Singleton(_worker_options, settings, node_id))

@@ -1,0 +1,145 @@
+"""The domain on memory adapters: a collector, a round and a worker with everything readable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+
+from ginkgo_data.adapters.kafka.wire import decode_command, encode_work
+from ginkgo_data.adapters.memory.absence_repository import InMemoryAbsenceRepository
+from ginkgo_data.adapters.memory.alert_memory import InMemoryAlertMemory
+from ginkgo_data.adapters.memory.bar_repository import InMemoryBarRepository
+from ginkgo_data.adapters.memory.bar_source import InMemoryBarSource
+from ginkgo_data.adapters.memory.broker import InMemoryBroker
+from ginkgo_data.adapters.memory.clock import ManualClock
+from ginkgo_data.adapters.memory.command_stream import InMemoryCommandStream
+from ginkgo_data.adapters.memory.dead_letters import InMemoryDeadLetters
+from ginkgo_data.adapters.memory.heartbeats import InMemoryHeartbeats
+from ginkgo_data.adapters.memory.notifications import InMemoryNotifications
+from ginkgo_data.adapters.memory.quality_repository import InMemoryQualityRepository
+from ginkgo_data.adapters.memory.reference_repository import InMemoryReferenceRepository
+from ginkgo_data.adapters.memory.reference_source import InMemoryReferenceSource
+from ginkgo_data.adapters.memory.trading_calendar import InMemoryTradingCalendar
+from ginkgo_data.adapters.memory.version_clock import InMemoryVersionClock
+from ginkgo_data.adapters.memory.work_queue import InMemoryWorkQueue
+from ginkgo_data.domain.model.fetch import SourceCapabilities
+from ginkgo_data.domain.model.reference import SECURITY_SCHEMA, Securities
+from ginkgo_data.domain.model.series import DAILY
+from ginkgo_data.domain.services.collector import BarCollector, CollectorLimits
+from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
+from ginkgo_data.domain.services.reporting import Reporter
+from ginkgo_data.entrypoints.dispatch import Dispatcher
+from ginkgo_data.entrypoints.round import Round
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+NOW = datetime(2024, 1, 12, 18, 0, tzinfo=SHANGHAI)
+"""A Friday evening: the session of that day is closed."""
+WEEKDAYS = np.arange("2023-12-25", "2024-01-27", dtype="datetime64[D]")
+SESSIONS = WEEKDAYS[np.is_busday(WEEKDAYS)]
+FIVE = ("2024-01-08", "2024-01-09", "2024-01-10", "2024-01-11", "2024-01-12")
+
+
+class ImmediateExecutor(Executor):
+    """Runs a call when it is submitted, in the caller's thread: tests see no races."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future: Future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+def listed(
+    codes: Sequence[str], first: date = date(2024, 1, 8), delisted: Sequence[date | None] | None = None
+) -> Securities:
+    """Return securities listed on `first`."""
+    count = len(codes)
+    columns = {
+        "code": list(codes),
+        "name": [f"name of {code}" for code in codes],
+        "market": ["主板"] * count,
+        "industry": [""] * count,
+        "list_date": [first] * count,
+        "delist_date": list(delisted) if delisted else [None] * count,
+        "status": ["L"] * count,
+        "source": ["test"] * count,
+        "version": [1] * count,
+    }
+    return Securities(pa.table(columns, schema=SECURITY_SCHEMA))
+
+
+VENDOR = SourceCapabilities("test", frozenset({DAILY}), row_limit=6000, codes_per_call=1000, by_session=True)
+BY_CODE = replace(VENDOR, by_session=False)
+
+
+@dataclass
+class Stack:
+    """Everything between the command stream and the store, in memory; parts may be replaced before use."""
+
+    source: object = None
+    securities: Securities = field(default_factory=lambda: listed(["000001.SZ", "600519.SH"]))
+    limits: CollectorLimits = field(default_factory=CollectorLimits)
+    pool: Executor = field(default_factory=ImmediateExecutor)
+    now: datetime = NOW
+
+    def __post_init__(self) -> None:
+        self.clock = ManualClock(self.now)
+        self.versions = InMemoryVersionClock(self.clock)
+        self.bars = InMemoryBarRepository()
+        self.absences = InMemoryAbsenceRepository()
+        self.quality = InMemoryQualityRepository()
+        self.reference = InMemoryReferenceRepository(self.clock)
+        self.reference_source = InMemoryReferenceSource(self.securities)
+        self.calendar = InMemoryTradingCalendar(SESSIONS, date(2024, 1, 26))
+        self.broker = InMemoryBroker(self.clock)
+        self.stream = InMemoryCommandStream(decode_command, self.broker)
+        self.work_queue = InMemoryWorkQueue(self.broker, encode_work)
+        self.dead_letters = InMemoryDeadLetters()
+        self.notifications = InMemoryNotifications()
+        self.heartbeats = InMemoryHeartbeats(self.clock)
+        self.alert_memory = InMemoryAlertMemory(self.clock)
+        self.universe = SecuritiesSync(self.reference_source, self.reference, self.versions, self.clock)
+        self.reference.write_securities(self.securities)
+
+    @property
+    def collector(self) -> BarCollector:
+        """A collector over the parts as they are now."""
+        return BarCollector(
+            source=self.source,
+            bars=self.bars,
+            absences=self.absences,
+            quality=self.quality,
+            reference=self.reference,
+            universe=self.universe,
+            calendar=self.calendar,
+            versions=self.versions,
+            clock=self.clock,
+            pool=self.pool,
+            limits=self.limits,
+        )
+
+    @property
+    def reporter(self) -> Reporter:
+        """A reporter over the parts as they are now."""
+        return Reporter(
+            self.quality, self.notifications, self.alert_memory, self.calendar, self.clock, node_id="node-1"
+        )
+
+    @property
+    def round(self) -> Round:
+        """A round over the parts as they are now."""
+        reporter = self.reporter
+        calendar_sync = TradingCalendarSync(self.reference_source, self.reference, self.versions, self.clock)
+        dispatcher = Dispatcher(self.collector, self.universe, calendar_sync, reporter, self.notifications, self.clock)
+        return Round(dispatcher, self.work_queue, self.dead_letters, reporter, self.clock)
+
+
+__all__ = ["BY_CODE", "FIVE", "NOW", "SESSIONS", "VENDOR", "ImmediateExecutor", "InMemoryBarSource", "Stack", "listed"]

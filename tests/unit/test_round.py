@@ -1,0 +1,212 @@
+"""A round brings every delivery to its end, and finishes none before what its end needs is acknowledged."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from ginkgo_data.domain.model.bars import BarBatch
+from ginkgo_data.domain.model.commands import (
+    CollectAdjustmentFactors,
+    CollectBars,
+    CollectTicks,
+    ForeignCommand,
+    ProbeHeartbeat,
+    ReloadConfig,
+    SyncSecurities,
+    SyncTradingCalendar,
+)
+from ginkgo_data.domain.model.errors import BrokerUnavailable, StoreUnavailable
+from ginkgo_data.domain.model.fetch import Unknown, UnknownReason
+from ginkgo_data.domain.model.quality import AlertKind
+from ginkgo_data.entrypoints.dispatch import Hooks
+from support.bars import bars
+from support.deliveries import delivery, malformed
+from support.stack import BY_CODE, FIVE, NOW, VENDOR, InMemoryBarSource, Stack, listed
+
+A, B = "000001.SZ", "600519.SH"
+
+
+def stack(**more: object) -> Stack:
+    market = BarBatch.concat([bars(A, FIVE), bars(B, FIVE)])
+    return Stack(source=InMemoryBarSource(market, capabilities=VENDOR), **more)
+
+
+def snapshot(code: str, offset: int = 0, **more: object):
+    return delivery(CollectBars((code,), full=True), offset, sent=NOW, **more)
+
+
+def letters(parts: Stack) -> list:
+    return list(parts.dead_letters.letters.values())
+
+
+def test_waiting_snapshots_are_one_call_one_insert_one_report_and_all_finished():
+    parts = stack()
+    waiting = [snapshot(A, 0), snapshot(B, 1), snapshot(A, 2)]
+    result = parts.round.run(waiting)
+    assert result.finished == waiting
+    assert parts.source.calls <= 2
+    (report,) = parts.notifications.reports
+    assert report.request_ids == ("request-0", "request-1", "request-2")
+    assert (report.records_expected, report.records_actual, report.records_written) == (10, 10, 10)
+    assert parts.quality.reports(1)[0].report_id == report.report_id
+
+
+def test_the_report_of_a_repeated_round_has_the_same_id_and_stays_one():
+    parts = stack()
+    parts.round.run([snapshot(A)])
+    parts.round.run([snapshot(A)])
+    assert len(parts.quality.reports(10)) == 1
+
+
+def test_malformed_records_become_dead_letters_and_the_others_go_on():
+    parts = stack()
+    bad = malformed(0)
+    result = parts.round.run([bad, snapshot(A, 1)])
+    assert {d.record.offset for d in result.finished} == {0, 1}
+    (letter,) = letters(parts)
+    assert (letter.delivery.record.value, letter.error, letter.reason) == (b"\xff", "MalformedCommand", "not JSON")
+    (alert,) = [a for a in parts.notifications.alerts if a.kind is AlertKind.DEAD_LETTER]
+    assert alert.data["delivery_id"] == "ginkgo.data.commands-0-0"
+
+
+def test_a_neighbours_command_is_finished_without_work_or_alert():
+    parts = stack()
+    result = parts.round.run([delivery(ForeignCommand("deploy"))])
+    assert len(result.finished) == 1
+    assert (letters(parts), list(parts.notifications.alerts)) == ([], [])
+
+
+@pytest.mark.parametrize("command", [CollectTicks((A,)), CollectAdjustmentFactors((A,)), ReloadConfig()])
+def test_what_this_configuration_cannot_do_is_a_typed_dead_letter(command):
+    parts = stack()
+    parts.round.run([delivery(command)])
+    (letter,) = letters(parts)
+    assert letter.error == "NotAvailable"
+    assert command.word in letter.reason
+
+
+def test_a_vendor_that_is_down_parks_only_the_codes_without_an_answer():
+    class HalfDown:
+        capabilities = type(BY_CODE)("test", BY_CODE.series, row_limit=6000, codes_per_call=1)
+        inner = InMemoryBarSource(bars(A, FIVE), capabilities=VENDOR)
+
+        def fetch(self, request):
+            if B in request.codes:
+                return Unknown(UnknownReason.SERVER_ERROR, "HTTP 500")
+            return self.inner.fetch(request)
+
+    parts = Stack(source=HalfDown())
+    result = parts.round.run([delivery(CollectBars((A, B), full=True), 0, sent=NOW)])
+    assert (len(result.finished), result.parked) == (1, 1)
+    (item,) = parts.work_queue.parked
+    assert (item.codes, item.attempt, item.piece) == ((B,), 0, 1)
+    assert item.not_before > NOW
+    assert parts.notifications.reports[0].unknown
+    assert AlertKind.SOURCE_ERROR in {alert.kind for alert in parts.notifications.alerts}
+
+
+def test_a_parked_remainder_comes_back_and_is_done():
+    class DownOnce:
+        capabilities = VENDOR
+        inner = InMemoryBarSource(bars(A, FIVE), capabilities=VENDOR)
+        asked = 0
+
+        def fetch(self, request):
+            self.asked += 1
+            return Unknown(UnknownReason.TIMED_OUT, "slow") if self.asked == 1 else self.inner.fetch(request)
+
+    parts = Stack(source=DownOnce(), securities=listed([A]))
+    parts.round.run([snapshot(A)])
+    assert parts.stream.receive(10, 0.0) == []
+    parts.clock.advance(301)
+    (again,) = parts.stream.receive(10, 0.0)
+    assert (again.piece, again.request_id) == (1, "request-0")
+    parts.round.run([again])
+    assert parts.notifications.reports[-1].records_actual == 5
+
+
+def test_a_store_that_is_away_holds_and_finishes_nothing():
+    class Away:
+        def __getattr__(self, name):
+            def refuse(*_, **__):
+                raise StoreUnavailable("connection refused")
+
+            return refuse
+
+    parts = stack()
+    parts.bars = Away()
+    result = parts.round.run([snapshot(A, 0), snapshot(B, 1)])
+    assert (result.finished, len(result.held)) == ([], 2)
+    assert "connection refused" in result.hold_reason
+    assert letters(parts) == []
+
+
+def test_a_dead_letter_that_cannot_be_written_holds_its_record():
+    class Away:
+        def write(self, letter):
+            raise BrokerUnavailable("no broker")
+
+    parts = stack()
+    parts.dead_letters = Away()
+    result = parts.round.run([malformed(0), snapshot(A, 1)])
+    assert [d.record.offset for d in result.held] == [0]
+    assert [d.record.offset for d in result.finished] == [1]
+
+
+def test_a_job_that_throws_is_halved_until_the_command_at_fault_stands_alone():
+    class Fragile:
+        capabilities = BY_CODE
+        inner = InMemoryBarSource(BarBatch.concat([bars(A, FIVE), bars(B, FIVE)]), capabilities=BY_CODE)
+
+        def fetch(self, request):
+            if "600000.SH" in request.codes:
+                raise ZeroDivisionError("a bug in an adapter")
+            return self.inner.fetch(request)
+
+    parts = Stack(source=Fragile(), securities=listed([A, B, "600000.SH"]))
+    result = parts.round.run([snapshot(A, 0), snapshot("600000.SH", 1), snapshot(B, 2)])
+    assert len(result.finished) == 3
+    (letter,) = letters(parts)
+    assert (letter.delivery.record.offset, letter.error) == (1, "ZeroDivisionError")
+    assert "a bug in an adapter" in letter.traceback
+    assert set(parts.bars.held(None, VENDOR_SERIES, date(2024, 1, 1), date(2024, 1, 31))) == {A, B}
+
+
+VENDOR_SERIES = next(iter(VENDOR.series))
+
+
+def test_a_probe_beats_at_once_and_is_answered_once_per_request():
+    beats = []
+    parts = stack()
+    parts.round.run([snapshot(A, 0), delivery(ProbeHeartbeat(), 1)], Hooks(beat=lambda: beats.append("beat")))
+    assert beats == ["beat"]
+    answers = [data for kind, data in parts.notifications.events if kind == "heartbeat_test_answer"]
+    assert answers == [{"request_id": "request-1"}]
+
+
+def test_refreshes_are_done_and_told():
+    parts = stack()
+    result = parts.round.run([delivery(SyncSecurities(), 0), delivery(SyncTradingCalendar(), 1)])
+    assert len(result.finished) == 2
+    told = [data for kind, data in parts.notifications.events if kind == "reference_synced"]
+    assert [(event["command"], event["rows"]) for event in told] == [("stockinfo", 2), ("trade_day", 0)]
+
+
+def test_a_bare_snapshot_can_be_ignored_by_configuration():
+    parts = stack()
+    round_ = parts.round
+    object.__setattr__(round_.dispatcher, "ignore_bare_snapshots", True)
+    result = round_.run([delivery(CollectBars(None, bare=True))])
+    assert len(result.finished) == 1
+    assert parts.source.calls == 0
+
+
+def test_alerts_are_told_once_for_the_cooldown():
+    parts = stack(securities=listed([A, "600000.SH"]))
+    parts.round.run([delivery(CollectBars(None, full=True), 0, sent=NOW)])
+    parts.clock.advance(60)
+    parts.round.run([delivery(CollectBars(None, full=True), 1, sent=parts.clock.now())])
+    missing = [alert for alert in parts.notifications.alerts if alert.kind is AlertKind.DATA_MISSING]
+    assert len(missing) == 1
