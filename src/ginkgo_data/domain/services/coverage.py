@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from ginkgo_data.domain.model.bars import Sessions, code_positions
 from ginkgo_data.domain.model.coverage import AbsenceReason, Absences, Coverage, Flags, Held
 
-_EXPLAINING = pa.array([reason.value for reason in AbsenceReason if reason.explains], pa.string())
+_EXPLAINING = tuple(reason.value for reason in AbsenceReason if reason.explains)
 _DAY = "datetime64[D]"
 
 
@@ -78,7 +78,7 @@ def _absent(codes: Sequence[str], sessions: Sessions, absences: Absences) -> tup
     table = absences.table.take(np.argsort(absences.table["version"].to_numpy(), kind="stable"))
     row = code_positions(table["code"], codes)
     column = _ColumnOfDay(sessions).of(table["session"].to_numpy().astype(_DAY))
-    explains = pc.is_in(table["reason"].cast(pa.string()), _EXPLAINING).to_numpy()
+    explains = pc.is_in(table["reason"].cast(pa.string()), pa.array(_EXPLAINING, pa.string())).to_numpy()
     inside = (row >= 0) & (column >= 0)
     explained[row[inside], column[inside]] = explains[inside]
     recorded[row[inside], column[inside]] = True
