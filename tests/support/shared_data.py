@@ -11,5 +11,6 @@ SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 def needs_shared(test):
     """Mark a test (or class) that reads `SHARED`."""
-    skipped = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the shared real data is not at {SHARED.parent.name}/data")
+    reason = f"the shared real data is not at {SHARED.parent.name}/data"
+    skipped = pytest.mark.skipif(not SHARED.is_dir(), reason=reason)
     return pytest.mark.shared_data(skipped(test))

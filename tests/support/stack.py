@@ -40,7 +40,7 @@ from ginkgo_data.entrypoints.round import Round
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2024, 1, 12, 18, 0, tzinfo=SHANGHAI)
 """A Friday evening: the session of that day is closed."""
-WEEKDAYS = np.arange("2023-12-25", "2024-01-27", dtype="datetime64[D]")
+WEEKDAYS = np.arange("2023-12-25", "2024-03-30", dtype="datetime64[D]")
 SESSIONS = WEEKDAYS[np.is_busday(WEEKDAYS)]
 FIVE = ("2024-01-08", "2024-01-09", "2024-01-10", "2024-01-11", "2024-01-12")
 
@@ -98,7 +98,7 @@ class Stack:
         self.quality = InMemoryQualityRepository()
         self.reference = InMemoryReferenceRepository(self.clock)
         self.reference_source = InMemoryReferenceSource(self.securities)
-        self.calendar = InMemoryTradingCalendar(SESSIONS, date(2024, 1, 26))
+        self.calendar = InMemoryTradingCalendar(SESSIONS, date(2024, 3, 29))
         self.broker = InMemoryBroker(self.clock)
         self.stream = InMemoryCommandStream(decode_command, self.broker)
         self.work_queue = InMemoryWorkQueue(self.broker, encode_work)

@@ -68,8 +68,6 @@ def test_order_of_first_appearance_is_kept_and_malformed_records_are_left_out():
 def test_since_is_the_latest_first_delivery_so_that_it_serves_every_member():
     early = delivery(CollectBars(("000001.SZ",), force=True), 0)
     late = delivery(CollectBars(("600000.SH",), force=True), 1, sent=SENT + timedelta(minutes=3))
-    again = delivery(
-        CollectBars(("600036.SH",), force=True), 2, sent=SENT + timedelta(hours=1), first_delivered=SENT
-    )
+    again = delivery(CollectBars(("600036.SH",), force=True), 2, sent=SENT + timedelta(hours=1), first_delivered=SENT)
     (work,) = coalesce([early, late, again])
     assert work.since == SENT + timedelta(minutes=3)

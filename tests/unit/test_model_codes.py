@@ -79,3 +79,9 @@ def test_indices_are_told_from_stocks_that_share_their_digits() -> None:
     indices = ("000001.SH", "399001.SZ", "899050.BJ")
     stocks = ("000001.SZ", "600519.SH", "300750.SZ", "430047.BJ")
     assert [code for code in indices + stocks if re.match(INDEX_PATTERN, code)] == list(indices)
+
+
+@pytest.mark.parametrize("symbol", ["", "   "])
+def test_a_blank_symbol_is_no_code(symbol):
+    with pytest.raises(MalformedCommand):
+        code_of_symbol(symbol)

@@ -13,7 +13,7 @@ import re
 
 from ginkgo_data.domain.model.errors import MalformedCommand
 
-CODE_PATTERN = re.compile(r"^\d{6}\.(?:SH|SZ|BJ)$", re.ASCII)
+CODE_PATTERN = re.compile(r"^\d{6}\.(?:SH|SZ|BJ)\Z", re.ASCII)
 EXCHANGES = ("SH", "SZ", "BJ")
 
 _SUFFIXED = re.compile(r"^(\d{6})[._]?(SH|SZ|BJ|SS|XSHG|XSHE)$", re.ASCII)
@@ -57,7 +57,7 @@ def code_of_symbol(symbol: str) -> str:
     Only for vendor files that say nothing else: bare symbols are read as stocks and funds, never as
     indices. Raises `MalformedCommand` when no exchange lists such a symbol.
     """
-    padded = symbol.strip().zfill(6)
+    padded = symbol.strip().zfill(6) if symbol.strip() else ""
     for pattern, exchange in _BARE:
         if pattern.match(padded):
             return f"{padded}.{exchange}"

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.calendars.{layered, stored, xshg}, adapters.memory.trading_calendar
+# Downstream: domain.model.{bars, errors}, numpy
 # Role: Sessions known up to a horizon: the arithmetic every trading calendar shares
 """Session days with the day up to which they are known, and when a session ends.
 

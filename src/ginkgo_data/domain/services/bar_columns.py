@@ -1,6 +1,6 @@
 # Upstream:
 # Downstream:
-# Role: A batch of bars as plain numpy columns, with what the caller expects of them
+# Role: A batch of bars as plain numpy columns
 """Rules look at numpy columns: nulls are NaN or a sentinel, codes are positions in a list, days and times are integers.
 
 Columns without nulls are views into the Arrow buffers. Rules work on slices of some thousand rows, so that what they
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ginkgo_data.domain.model.bars import EXCHANGE_ZONE, BarBatch, Sessions, code_positions
+from ginkgo_data.domain.model.bars import EXCHANGE_ZONE, BarBatch, code_positions
 from ginkgo_data.domain.model.codes import INDEX_PATTERN
-from ginkgo_data.domain.model.fetch import FetchRequest
 from ginkgo_data.domain.model.series import Series
+from ginkgo_data.domain.services.expectation import Expectation
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -45,37 +45,6 @@ _INDEX = re.compile(INDEX_PATTERN)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Expectation:
-    """What the caller knows of the bars: the calendar, what was asked, the newest closed session."""
-
-    first_day: int
-    """Day (since 1970-01-01) that `open_days` begins with."""
-    open_days: Mask
-    """Whether a day is a session, from `first_day` on; the last entry stands for all other days and is false."""
-    newest: int | None
-    """Newest closed session, as a day."""
-    asked_codes: frozenset[str] | None
-    """Codes that the call named; None: any."""
-    asked_days: tuple[int, int] | None
-    """First and last session that the call named."""
-
-    @classmethod
-    def of(cls, sessions: Sessions, asked: FetchRequest | None, newest: date | None) -> Expectation:
-        """Build from ascending `sessions`; the call and the newest closed session may be unknown (None)."""
-        days = sessions.astype("datetime64[D]").astype(np.int64)
-        first = int(days[0]) if len(days) else 0
-        open_days = np.zeros(int(days[-1]) - first + 2 if len(days) else 1, np.bool_)
-        open_days[days - first] = True
-        return cls(
-            first_day=first,
-            open_days=open_days,
-            newest=None if newest is None else _day(newest),
-            asked_codes=None if asked is None or asked.codes is None else frozenset(asked.codes),
-            asked_days=None if asked is None else (_day(asked.first), _day(asked.last)),
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class BarColumns:
     """Columns of equal length, and tables to look codes up in."""
 
@@ -83,7 +52,7 @@ class BarColumns:
     expected: Expectation
     code: Longs
     """Position in the code tables; -1 (their last entry) where there is no code."""
-    session: npt.NDArray[np.int32]
+    session: Longs
     """Day since 1970-01-01, `NO_DAY` where null."""
     timestamp: Longs
     """UTC milliseconds since 1970, `NO_TIME` where null."""
@@ -106,7 +75,7 @@ class BarColumns:
         session = _integers(bars.table["session"], pa.int32(), NO_DAY)
         timestamp = _integers(bars.table["timestamp"], pa.int64(), NO_TIME)
         absent = {name: _nulls(bars.table[name]) for name in OTHERS if bars.table[name].null_count}
-        if "code" in absent or "" in codes:
+        if "" in codes or bool((code < 0).any()):
             absent["code"] = (code < 0) | _table([text == "" for text in codes])[code]
         asked = expected.asked_codes
         strange = [asked is not None and text not in asked for text in codes]
@@ -160,6 +129,7 @@ def repeated_keys(code: Longs, timestamp: Longs) -> Mask | None:
 
     Rows without a code or a time have no key. The rows of a vendor mostly ascend already, which one pass shows.
     """
+    repeated = np.zeros(len(code), np.bool_)
     whole = np.flatnonzero((code >= 0) & (timestamp != NO_TIME))
     if len(whole) < len(code):
         code, timestamp = code[whole], timestamp[whole]
@@ -179,13 +149,8 @@ def repeated_keys(code: Longs, timestamp: Longs) -> Mask | None:
         return None
     order = np.argsort(keys, kind="stable")
     later = order[1:][keys[order[1:]] == keys[order[:-1]]]
-    repeated = np.zeros(int(whole[-1]) + 1 if len(whole) else 0, np.bool_)
     repeated[whole[later]] = True
     return repeated
-
-
-def _day(day: date) -> int:
-    return (day - date(1970, 1, 1)).days
 
 
 def _table(flags: Sequence[bool]) -> Mask:
@@ -194,13 +159,13 @@ def _table(flags: Sequence[bool]) -> Mask:
 
 
 def _codes(column: pa.ChunkedArray) -> list[str]:
-    dictionaries = [chunk.dictionary.to_pylist() for chunk in column.unify_dictionaries().chunks[:1]]
-    return [text for text in dict.fromkeys(dictionaries[0] if dictionaries else []) if text is not None]
+    chunks = column.unify_dictionaries().chunks
+    return [text for text in chunks[0].dictionary.to_pylist() if text is not None] if chunks else []
 
 
 def _integers(column: pa.ChunkedArray, kind: pa.DataType, null: int) -> npt.NDArray[np.int64]:
     whole = column.cast(kind)
-    values: npt.NDArray[np.int64] = (whole.fill_null(null) if whole.null_count else whole).to_numpy()
+    values: Longs = (whole.fill_null(null) if whole.null_count else whole).to_numpy().astype(np.int64, copy=False)
     return values
 
 

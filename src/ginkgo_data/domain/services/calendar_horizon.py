@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: domain.model.errors, ports.trading_calendar
 # Role: Decision: does the trading calendar still reach far enough ahead, and what to do if not
 """A calendar that runs out stops all collecting, so its end is told weeks before it comes.
 

@@ -14,24 +14,23 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-import numpy as np
-import pyarrow as pa
-
-from ginkgo_data.domain.model.bars import BarBatch, code_positions
+from ginkgo_data.domain.model.bars import BarBatch
 from ginkgo_data.domain.model.collection import CollectionResult
 from ginkgo_data.domain.model.commands import CollectBars, SyncSecurities
 from ginkgo_data.domain.model.coverage import Absences, Coverage, Flags, Held
-from ginkgo_data.domain.model.errors import NotAvailable, StoreUnavailable
+from ginkgo_data.domain.model.errors import NotAvailable
 from ginkgo_data.domain.model.fetch import FetchPlan, ProvenEmpty, Unknown
+from ginkgo_data.domain.model.known_sessions import FIRST_SESSION
 from ginkgo_data.domain.model.quality import Rejects
 from ginkgo_data.domain.model.reference import Securities
 from ginkgo_data.domain.services.coverage import build_coverage
 from ginkgo_data.domain.services.gathering import Gathered, Gathering, GoOn
 from ginkgo_data.domain.services.landing import Landing, not_held
 from ginkgo_data.domain.services.planner import plan_fetches
+from ginkgo_data.domain.services.readback import ReadBack, positions
 from ginkgo_data.domain.services.reference import UNKNOWN_CODE_REFRESH_HOURS, SecuritiesSync
-from ginkgo_data.domain.services.sessions import FIRST_SESSION, DueWindows, due_windows, newest_closed
-from ginkgo_data.domain.services.tally import Tally, Watch
+from ginkgo_data.domain.services.sessions import DueWindows, due_windows, newest_closed
+from ginkgo_data.domain.services.tally import Tally, Watch, findings_of
 from ginkgo_data.ports.bar_repository import AbsenceRepository, BarRepository
 from ginkgo_data.ports.bar_source import BarSource
 from ginkgo_data.ports.clock import Clock
@@ -109,7 +108,7 @@ class _Job:
         parts = self.parts
         started = parts.clock.monotonic()
         securities, codes, strangers = self._universe()
-        newest = newest_closed(parts.calendar, parts.clock.now())
+        newest = newest_closed(parts.calendar, parts.clock.now(), self.command.end)
         limits = parts.limits
         landing = Landing(
             self.command.series,
@@ -173,14 +172,14 @@ class _Job:
         plan = plan_fetches(before, wanted, self.parts.source.capabilities, self.command.series)
         self.tally.planned += len(plan.requests)
         if plan.requests:
-            sent = _Sent(self.command.series.frequency.minutes is None)
+            read_back = ReadBack(self.command.series.frequency.minutes is None)
             held = self._held_beforehand(plan, before)
             for gathered in gathering.answers(plan.requests, windows.sessions):
-                self._take(gathered, held, landing, sent)
+                self._take(gathered, held, landing, read_back)
             landing.flush()
             self.tally.unsent(gathering.unsent)
             before, _ = self._coverage(codes, windows, span)
-            sent.must_read_back(before)
+            read_back.must_show_in(before)
         self.tally.covered(before, span)
 
     def _coverage(self, codes: list[str], windows: DueWindows, span: tuple[date, date]) -> tuple[Coverage, Absences]:
@@ -198,7 +197,7 @@ class _Job:
             recent = coverage.sessions[-self.parts.limits.absence_recheck :]
             wanted = coverage.to_ask(recent[0].item())
         answered = absences.table.filter(absences.table["version"].to_numpy() >= self.since)
-        row, column, inside = _positions(answered, coverage)
+        row, column, inside = positions(answered, coverage)
         wanted[row[inside], column[inside]] = False
         return wanted
 
@@ -211,53 +210,25 @@ class _Job:
             return self.parts.bars.held(None, self.command.series, min(days), max(days))
         return {code: before.sessions[before.held[i]] for i, code in enumerate(before.codes)}
 
-    def _take(self, gathered: Gathered, held: Held, landing: Landing, sent: _Sent) -> None:
+    def _take(self, gathered: Gathered, held: Held, landing: Landing, read_back: ReadBack) -> None:
         answer, checked = gathered.answer, gathered.checked
         self.tally.calls += answer.calls
         self.tally.done += 1
         if isinstance(answer, Unknown):
             self.tally.unanswered(gathered.request.wanted.codes, answer)
         elif isinstance(answer, ProvenEmpty):
+            self.tally.fetched += len(answer.rejects)
+            self.tally.found(findings_of(answer.rejects))
             landing.add(BarBatch.empty(self.command.series), answer.rejects, answer.absences)
         elif checked is not None:
             fresh = not_held(checked.accepted, held)
             self.tally.fetched += len(answer.batch) + len(answer.rejects)
             self.tally.skipped += len(checked.accepted) - len(fresh)
-            self.tally.found(checked.findings)
-            sent.add(fresh)
+            self.tally.found([*checked.findings, *findings_of(answer.rejects)])
+            read_back.sent(fresh)
             landing.add(fresh, Rejects.concat([answer.rejects, checked.rejects]), answer.absences)
         if self.watch:
             self.watch(self.tally.progress)
-
-
-@dataclass(slots=True)
-class _Sent:
-    """Daily sessions sent to the store, to be seen again in what is read back."""
-
-    daily: bool
-    cells: list[pa.Table] = field(default_factory=list)
-
-    def add(self, bars: BarBatch) -> None:
-        if self.daily and len(bars):
-            self.cells.append(bars.table.select(["code", "session"]))
-
-    def must_read_back(self, after: Coverage) -> None:
-        """Raise `StoreUnavailable` when a session that was acknowledged does not read as held."""
-        for cells in self.cells:
-            row, column, inside = _positions(cells, after)
-            lost = int((~after.held[row[inside], column[inside]]).sum())
-            if lost:
-                raise StoreUnavailable(f"{lost} daily bars were acknowledged by the store but do not read back")
-
-
-def _positions(cells: pa.Table, grid: Coverage) -> tuple[np.ndarray, np.ndarray, Flags]:
-    """Return row and column of each (code, session) of `cells` in `grid`, and whether it lies inside."""
-    row = code_positions(cells["code"], grid.codes)
-    day = cells["session"].to_numpy().astype("datetime64[D]")
-    column = np.searchsorted(grid.sessions, day)
-    inside = (row >= 0) & (column < len(grid.sessions))
-    inside[inside] = grid.sessions[column[inside]] == day[inside]
-    return row, column, inside
 
 
 def _always() -> bool:

@@ -24,6 +24,9 @@ from ginkgo_data.ports.bar_repository import AbsenceRepository, BarRepository, W
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.quality_repository import QualityRepository
 
+_HARMLESS = "duplicate_key"
+"""A repeated row takes nothing from its session: the first of them is stored."""
+
 
 @dataclass(slots=True)
 class Landing:
@@ -68,7 +71,8 @@ class Landing:
         if self._rejects:
             together = Rejects.concat(self._rejects)
             self.quality.quarantine(together)
-            self._broken.append(together.table.select(["code", "timestamp"]))
+            broken = pc.not_equal(together.table["rule"].cast(pa.string()), _HARMLESS)
+            self._broken.append(together.table.filter(broken).select(["code", "timestamp"]))
             self._rejects.clear()
         if self._bars:
             batch = BarBatch.concat(self._bars, self.series)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from ginkgo_data.domain.model.collection import SyncResult
 from ginkgo_data.domain.model.commands import SyncSecurities
 from ginkgo_data.domain.model.fetch import ProvenEmpty, Unknown
-from ginkgo_data.domain.services.sessions import FIRST_SESSION
+from ginkgo_data.domain.model.known_sessions import FIRST_SESSION
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.reference_repository import ReferenceRepository
 from ginkgo_data.ports.reference_source import ReferenceSource

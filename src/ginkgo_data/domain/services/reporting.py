@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from ginkgo_data.domain.model.collection import CollectionResult
-from ginkgo_data.domain.model.quality import Alert, DataQualityReport, QualityThresholds
+from ginkgo_data.domain.model.errors import CalendarHorizonExceeded
+from ginkgo_data.domain.model.quality import Alert, AlertKind, DataQualityReport, QualityThresholds, Severity
 from ginkgo_data.domain.services.assessment import alerts_for, assess
+from ginkgo_data.domain.services.calendar_horizon import horizon_warning
 from ginkgo_data.domain.services.coalescing import Work
 from ginkgo_data.domain.services.sessions import newest_closed
 from ginkgo_data.ports.alert_memory import AlertMemory
@@ -20,6 +23,8 @@ from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.notifications import Notifications
 from ginkgo_data.ports.quality_repository import QualityRepository
 from ginkgo_data.ports.trading_calendar import TradingCalendar
+
+log = logging.getLogger(__name__)
 
 _NAMESPACE = uuid.UUID("5f1c7f0e-6f5b-4f0f-9d52-9b1d6b1f6f51")
 
@@ -56,17 +61,34 @@ class Reporter:
         return report
 
     def _delay(self, result: CollectionResult, now: datetime) -> float | None:
-        """Return the minutes since the close of the newest session missing; a job about the past is never late."""
-        if result.newest_missing is None or result.window is None:
-            return None
-        if result.window[1] != newest_closed(self.calendar, now):
+        """Return the minutes since the close of the newest closed session, if that one is missing.
+
+        An old gap is missing, not late; so is a job about the past.
+        """
+        if result.newest_missing is None or result.newest_missing != self._newest_closed(now):
             return None
         return (now - self.calendar.close_of(result.newest_missing)).total_seconds() / 60
+
+    def _newest_closed(self, now: datetime) -> date | None:
+        try:
+            return newest_closed(self.calendar, now)
+        except CalendarHorizonExceeded:
+            return None
+
+    def watch_calendar(self) -> None:
+        """Tell, loudly, when the trading calendar reaches less than 30 days ahead."""
+        now = self.clock.now()
+        text = horizon_warning(self.calendar, now.date())
+        if text is None:
+            return
+        title = "The trading calendar runs out"
+        self.raise_alerts([Alert(AlertKind.CALENDAR_HORIZON, Severity.WARNING, title, text, now)])
 
     def raise_alerts(self, alerts: Iterable[Alert]) -> None:
         """Tell those of `alerts` that are news to the fleet."""
         for alert in alerts:
             if self.memory.is_news(alert, self.cooldown):
+                log.warning("%s: %s", alert.title, alert.text)
                 self.notifications.alert(alert)
 
 

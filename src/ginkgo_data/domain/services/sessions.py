@@ -13,22 +13,22 @@ import numpy as np
 
 from ginkgo_data.domain.model.bars import Sessions
 from ginkgo_data.domain.model.commands import CollectBars
+from ginkgo_data.domain.model.known_sessions import FIRST_SESSION
 from ginkgo_data.domain.model.reference import Securities
 from ginkgo_data.ports.trading_calendar import TradingCalendar
-
-FIRST_SESSION = date(1990, 12, 19)
-"""First session of the Shanghai exchange; nothing is due before."""
 
 _LONGEST_BREAK = timedelta(days=30)
 
 
-def newest_closed(calendar: TradingCalendar, now: datetime) -> date | None:
+def newest_closed(calendar: TradingCalendar, now: datetime, until: date | None = None) -> date | None:
     """Return the newest session whose trading has ended at `now` (zoned), None when there was none for a month.
 
-    Raises `CalendarHorizonExceeded` when the calendar does not know today.
+    With `until`, the newest one up to that day: what is asked about the past needs no calendar of today.
+    Raises `CalendarHorizonExceeded` when the calendar does not know the last day looked at.
     """
     today = now.astimezone(calendar.close_of(FIRST_SESSION).tzinfo).date()
-    recent = calendar.sessions(today - _LONGEST_BREAK, today).tolist()
+    last = today if until is None else min(today, until)
+    recent = calendar.sessions(last - _LONGEST_BREAK, last).tolist()
     closed: list[date] = [session for session in recent if calendar.close_of(session) <= now]
     return closed[-1] if closed else None
 

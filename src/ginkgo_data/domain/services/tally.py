@@ -10,10 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TypeAlias
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ginkgo_data.domain.model.bars import distinct
 from ginkgo_data.domain.model.collection import CollectionResult
 from ginkgo_data.domain.model.coverage import Coverage, CoverageCounts
 from ginkgo_data.domain.model.fetch import FetchRequest, Unknown
-from ginkgo_data.domain.model.quality import Finding
+from ginkgo_data.domain.model.quality import Finding, Rejects, Severity, Verdict
 from ginkgo_data.domain.model.series import Series
 from ginkgo_data.domain.services.coverage import newest_missing, worst_codes
 from ginkgo_data.domain.services.landing import Landing
@@ -107,3 +111,15 @@ class Tally:
             newest_missing=self.newest_missing,
             worst=tuple(sorted(self.worst, key=lambda item: (-item[1], item[0]))[:_WORST]),
         )
+
+
+def findings_of(rejects: Rejects) -> tuple[Finding, ...]:
+    """Return what a source could not even read as rows, as findings: one per rule, with a few examples."""
+    table = rejects.table
+    findings = []
+    for rule in distinct(table["rule"]):
+        hit = table.filter(pc.equal(table["rule"].cast(pa.string()), rule))
+        shown = hit.slice(0, _EXAMPLES).select(["place", "field", "value"]).to_pylist()
+        examples = tuple(f"{row['place']}: {row['field']} {row['value']}" for row in shown)
+        findings.append(Finding(rule, Severity.ERROR, Verdict.REJECT, hit.num_rows, examples))
+    return tuple(findings)

@@ -1,0 +1,68 @@
+# One command each. Every target makes its own set-up first: a virtual environment in .venv with the pinned
+# versions of constraints.txt, repeated only when pyproject.toml or constraints.txt has changed.
+#   make PYTHON=python3.12 test     names the Python to build .venv with (any from 3.11 on)
+#   make ARGS='-k calendar' test    hands more arguments to the program behind a target
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+DEV := $(VENV)/.installed-dev
+SMALL := $(VENV)/.installed-quickstart
+REPEATS ?= 50
+ARGS ?=
+
+export PYTHON
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+export PIP_BUILD_CONSTRAINT := constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test check bench soak coverage clean
+.DELETE_ON_ERROR:
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+quickstart: $(SMALL) ## See it work: collect sample data into ginkgo-quickstart/, without any server
+	@$(BIN)/ginkgo-data quickstart --dir ginkgo-quickstart $(ARGS)
+
+test: $(DEV) ## Run every test, with statement coverage of at least 85 %
+	@$(PY) -m pytest --cov=ginkgo_data --cov-report=term --cov-fail-under=85 $(ARGS)
+
+check: $(DEV) ## Check style, types, layers and file headers
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(BIN)/lint-imports
+	@$(PY) scripts/check_headers.py
+
+bench: $(DEV) ## Measure the figures the design promises (benchmarks/*.py)
+	@set -e; for bench in benchmarks/*.py; do echo "== $$bench"; $(PY) $$bench $(ARGS); done
+
+soak: $(DEV) ## Repeat the integration and end-to-end tests many times (REPEATS=50)
+	@GINKGO_TEST_REPEATS=$(REPEATS) $(PY) -m pytest tests/integration tests/e2e $(ARGS)
+
+coverage: $(DEV) ## Show the lines no test reaches, and write build/coverage/index.html
+	@$(PY) -m pytest -q --cov=ginkgo_data --cov-report=term-missing --cov-report=html:build/coverage $(ARGS)
+
+clean: ## Remove everything that was made but .venv, which is installed into again
+	@rm -rf build dist ginkgo-quickstart .coverage .coverage.* .hypothesis .import_linter_cache
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache $(DEV) $(SMALL)
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A link that points nowhere (its Python was removed) does not exist for make either: .venv is made anew.
+$(PY):
+	@sh scripts/create_venv.sh $(VENV)
+
+$(DEV): pyproject.toml constraints.txt $(PY)
+	@$(call install,dev)
+	@touch $(SMALL) $@
+
+$(SMALL): pyproject.toml constraints.txt $(PY)
+	@$(call install,embedded$(comma)calendars)
+	@touch $@
+
+comma := ,
+install = echo "installing the pinned dependencies ($(1))" \
+	&& { $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null; } \
+	&& $(PY) -m pip install -q -c constraints.txt -e '.[$(1)]'
