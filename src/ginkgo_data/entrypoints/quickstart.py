@@ -27,6 +27,7 @@ from ginkgo_data.domain.model.commands import (
     SyncSecurities,
     SyncTradingCalendar,
 )
+from ginkgo_data.domain.model.errors import CalendarHorizonExceeded
 from ginkgo_data.domain.model.quality import DataQualityReport
 from ginkgo_data.domain.model.series import DAILY, Adjust, Frequency, Series
 from ginkgo_data.domain.services.sessions import newest_closed
@@ -150,8 +151,10 @@ class Quickstart:
 
     def _use_sample(self, container: Container) -> None:
         calendar = container.trading_calendar()
-        newest = newest_closed(calendar, container.clock().now())
-        last = newest or calendar.horizon()
+        try:
+            last = newest_closed(calendar, container.clock().now()) or calendar.horizon()
+        except CalendarHorizonExceeded:
+            last = calendar.horizon()
         sample = make_sample(calendar.sessions(last - timedelta(days=SAMPLE_DAYS), last))
         source = InMemoryBarSource(sample.bars, capabilities=sample.capabilities, suspended=sample.suspended)
         container.plain_bar_source.override(providers.Object(source))

@@ -62,6 +62,7 @@ class Round:
         Probes go first: whoever asks for a sign of life does not wait for a collection.
         """
         outcome = RoundResult()
+        self.prepare()
         for delivery in deliveries:
             if isinstance(delivery.body, Malformed):
                 reason, error = delivery.body.reason, delivery.body.error
@@ -70,6 +71,17 @@ class Round:
         for work in works:
             self._work(work, outcome, hooks or Hooks())
         return outcome
+
+    def prepare(self) -> None:
+        """Read what other workers may have stored (the trading calendar), and look how far it reaches.
+
+        A store that does not answer here will say so to the work itself, which is then held.
+        """
+        try:
+            self.dispatcher.calendar_changed()
+            self.reporter.watch_calendar()
+        except TransientError as error:
+            log.warning("the trading calendar could not be read: %s", error)
 
     def _work(self, work: Work, outcome: RoundResult, hooks: Hooks) -> None:
         """Do `work`; when it fails for a reason of its own, halve it until the delivery at fault stands alone."""

@@ -52,6 +52,11 @@ def show_bars(
     """
     overrides = {"clickhouse.url": database_url(database)} if database else {}
     settings = load_settings(config, overrides=overrides).settings
+    place = settings.clickhouse
+    if place.embedded and not place.directory.is_dir():
+        raise ConfigurationError(
+            f"there is no database at {place.directory}; name the folder given to quickstart --dir"
+        )
     container = Container(settings=settings)
     try:
         batch = container.bar_repository().read([code], series, first, last)

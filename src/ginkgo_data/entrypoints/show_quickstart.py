@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ginkgo_data.domain.model.commands import CollectBars, Command
+from ginkgo_data.domain.services import reporting
 from ginkgo_data.domain.services.tally import CollectionProgress
 from ginkgo_data.entrypoints.account import print_account
 from ginkgo_data.entrypoints.quickstart import Quickstart, QuickstartWish
@@ -20,6 +22,8 @@ from ginkgo_data.entrypoints.quickstart import Quickstart, QuickstartWish
 
 def run_quickstart(wish: QuickstartWish, as_json: bool) -> int:
     """Run, show, and return the exit code: 0 when every command was done."""
+    # The account shows every alert; other warnings (a file passed over, say) stay on standard error.
+    logging.getLogger(reporting.__name__).setLevel(logging.ERROR)
     quickstart = Quickstart(wish)
     if as_json:
         account = quickstart.run()

@@ -1,0 +1,198 @@
+"""The main job as a newcomer runs it: quickstart and bars, each in a process of its own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from support.program import dump, run, start
+from support.shared_data import SHARED, needs_shared
+
+TUSHARE_FILE = SHARED / "daily" / "tushare_daily_raw_2019_2020.csv"
+REPEATS = int(os.environ.get("GINKGO_TEST_REPEATS", "3"))
+HEADER = "ts_code,trade_date,open,high,low,close,pre_close,change,pct_chg,vol,amount"
+
+
+def small_file(path, *extra: str, sessions=("20200102", "20200103", "20200106", "20200107", "20200108")):
+    """Write a Tushare-shaped file of one code and return its path; `extra` lines come last."""
+    lines = [HEADER]
+    for number, session in enumerate(sessions):
+        close = 10 + number
+        lines.append(f"000001.SZ,{session},{close},{close},{close},{close},{close - 1},1,1,100,{close * 10}")
+    path.write_text("\n".join([*lines, *extra]) + "\n", encoding="utf-8")
+    return path
+
+
+def stored(directory, *options: str) -> list[dict[str, str]]:
+    ended = run("bars", "000001.SZ", "--db", directory, "--format", "csv", *options)
+    assert ended.code in (0, 1), ended.err
+    return list(csv.DictReader(io.StringIO(ended.out)))
+
+
+def test_the_synthetic_sample_runs_through_and_says_that_it_is_synthetic(tmp_path):
+    ended = run("quickstart", "--dir", tmp_path / "db")
+    assert ended.code == 0, ended.err
+    assert "SYNTHETIC" in ended.out
+    assert "0 unexplained" in ended.out
+    assert "Next" in ended.out
+
+
+def test_what_the_summary_tells_to_type_next_works(tmp_path):
+    ended = run("quickstart", "--dir", tmp_path / "db")
+    line = ended.out.strip().splitlines()[-1].split()
+    assert line[:2] == ["ginkgo-data", "bars"]
+    shown = run(*line[1:])
+    assert shown.code == 0, shown.err
+    assert "source synthetic" in shown.out
+
+
+def test_json_is_one_object_with_the_promised_keys(tmp_path):
+    account = run("quickstart", "--from", small_file(tmp_path / "bars.csv"), "--dir", tmp_path / "db", "--json").json
+    assert (account["bars_written"], account["bars_rejected"], account["inserts"]) == (5, 0, 1)
+    assert account["coverage"] == {"expected": 5, "held": 5, "absent": 0, "unexplained": 0}
+    assert account["missing_rate"] == 0.0
+    # From December on the calendar's own end is told, whatever the data are.
+    assert [alert for alert in account["alerts"] if alert["type"] != "calendar_horizon"] == []
+    assert account["commands"] >= 2
+    assert account["duration_seconds"] > 0
+    assert account["database"] == f"chdb://{tmp_path / 'db'}"
+
+
+def test_lots_and_thousand_yuan_are_stored_as_shares_and_yuan(tmp_path):
+    run("quickstart", "--from", small_file(tmp_path / "bars.csv"), "--dir", tmp_path / "db")
+    first = stored(tmp_path / "db")[0]
+    assert first == {
+        "code": "000001.SZ",
+        "frequency": "1d",
+        "adjust": "none",
+        "session": "2020-01-02",
+        "timestamp": "2020-01-02T00:00:00+08:00",
+        "open": "10",
+        "high": "10",
+        "low": "10",
+        "close": "10",
+        "pre_close": "9",
+        "volume": "10000",
+        "amount": "100000",
+        "source": "files",
+    }
+
+
+def test_start_and_end_cut_what_is_shown(tmp_path):
+    run("quickstart", "--from", small_file(tmp_path / "bars.csv"), "--dir", tmp_path / "db")
+    shown = stored(tmp_path / "db", "--start", "2020-01-03", "--end", "20200106")
+    assert [row["session"] for row in shown] == ["2020-01-03", "2020-01-06"]
+
+
+def test_a_second_run_writes_nothing_and_asks_for_nothing_held(tmp_path):
+    file = small_file(tmp_path / "bars.csv")
+    run("quickstart", "--from", file, "--dir", tmp_path / "db")
+    again = run("quickstart", "--from", file, "--dir", tmp_path / "db", "--json").json
+    assert (again["bars_written"], again["inserts"], again["calls"]) == (0, 0, 0)
+    assert again["coverage"]["held"] == 5
+
+
+BAD_ROWS = {
+    "a date that is no date": ("000001.SZ,2020-13-77,9,9,9,9,9,0,0,100,90", "2020-13-77"),
+    "a missing price": ("000001.SZ,20200109,NaN,9,9,9,9,0,0,100,90", "open"),
+    "a negative price": ("000001.SZ,20200109,-9,9,-9,9,9,0,0,100,90", "negative_price"),
+    "high below low": ("000001.SZ,20200109,9,8,9,9,9,0,0,100,90", "high_below_open_or_close"),
+    "lots given as shares": ("000001.SZ,20200109,9,9,9,9,9,0,0,10000,90", "unit_mismatch"),
+    "a duplicate row": ("000001.SZ,20200108,14,14,14,14,13,1,1,100,140", "duplicate_key"),
+    "a row on a Sunday": ("000001.SZ,20200105,9,9,9,9,9,0,0,100,90", "not_a_session"),
+    "a text for a price": ("000001.SZ,20200109,nine,9,9,9,9,0,0,100,90", "nine"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ROWS)
+def test_a_bad_row_is_rejected_with_line_and_value_and_the_good_ones_are_stored(tmp_path, name):
+    line, said = BAD_ROWS[name]
+    file = small_file(tmp_path / "bars.csv", line)
+    ended = run("quickstart", "--from", file, "--dir", tmp_path / "db")
+    assert "1 rejected into quarantine" in ended.out, ended.out + ended.err
+    assert f"{file.name}:7" in ended.out, ended.out
+    assert said in ended.out, ended.out
+    assert len(stored(tmp_path / "db")) == 5
+
+
+def test_a_missing_column_is_refused_with_file_and_column(tmp_path):
+    file = tmp_path / "bars.csv"
+    file.write_text("ts_code,trade_date,open,high,low,vol,amount\n000001.SZ,20200102,1,1,1,1,1\n")
+    ended = run("quickstart", "--from", file, "--dir", tmp_path / "db")
+    assert ended.code == 1
+    assert "bars.csv" in ended.err
+    assert "close" in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["quickstart", "--from", "nowhere.csv"], "nowhere.csv"),
+        (["quickstart", "--config", "nowhere.yml"], "nowhere.yml"),
+        (["quickstart", "--start", "yesterday"], "yesterday"),
+        (["quickstart", "--codes", "AAPL"], "AAPL"),
+        (["bars", "AAPL", "--db", "db"], "AAPL"),
+        (["bars", "000001.SZ", "--db", "no-such-database"], "no-such-database"),
+        (["bars", "000001.SZ", "--db", "ftp://host"], "ftp"),
+    ],
+)
+def test_wrong_use_is_one_clear_message_and_exit_code_2(tmp_path, arguments, said):
+    ended = run(*arguments, cwd=tmp_path)
+    assert ended.code == 2, ended.out + ended.err
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+    assert not (tmp_path / "no-such-database").exists()
+
+
+@needs_shared
+def test_every_row_of_the_shared_file_is_stored(tmp_path):
+    account = run("quickstart", "--from", TUSHARE_FILE, "--dir", tmp_path / "db", "--json").json
+    with TUSHARE_FILE.open() as lines:
+        source = {(r["ts_code"], r["trade_date"]): r for r in csv.DictReader(lines)}
+    assert account["bars_written"] == len(source)
+    assert account["coverage"]["held"] == len(source)
+    rows = list(csv.DictReader(io.StringIO(dump(tmp_path / "db"))))
+    assert len(rows) == len(source)
+    for row in rows:
+        vendor = source[row["code"], row["session"].replace("-", "")]
+        for name in ("open", "high", "low", "close", "pre_close"):
+            assert float(row[name]) == float(vendor[name])
+        assert int(row["volume"]) == round(float(vendor["vol"]) * 100)
+        assert abs(float(row["amount"]) - float(vendor["amount"]) * 1000) < 0.005
+
+
+@needs_shared
+def test_a_run_killed_at_any_moment_and_repeated_ends_equal_to_an_undisturbed_one(tmp_path):
+    begin = time.monotonic()
+    assert run("quickstart", "--from", TUSHARE_FILE, "--dir", tmp_path / "calm", "--json").code == 0
+    whole = time.monotonic() - begin
+    calm = dump(tmp_path / "calm")
+    moments = random.Random(7)
+    for number in range(REPEATS):
+        directory = tmp_path / f"killed{number}"
+        process = start("quickstart", "--from", TUSHARE_FILE, "--dir", directory, "--json")
+        time.sleep(whole * moments.uniform(0.3, 1.0))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        again = run("quickstart", "--from", TUSHARE_FILE, "--dir", directory, "--json")
+        assert again.code == 0, again.err
+        assert dump(directory) == calm
+
+
+@needs_shared
+def test_the_hosts_time_zone_changes_nothing_that_is_stored(tmp_path):
+    found = set()
+    for zone in ("America/New_York", "UTC", "Asia/Shanghai"):
+        directory = tmp_path / zone.replace("/", "-")
+        for file in (TUSHARE_FILE, SHARED / "minute" / "sina_15min_600000.csv"):
+            ended = run("quickstart", "--from", file, "--dir", directory, "--json", env={"TZ": zone})
+            assert ended.code == 0, ended.err
+        found.add(dump(directory) + dump(directory, "15m"))
+    assert len(found) == 1

@@ -1,0 +1,61 @@
+"""The program as a person starts it: `ginkgo-data` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DUMP = Path(__file__).with_name("dump.py")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of the program ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict:
+        """The one object printed on standard output."""
+        return json.loads(self.out)
+
+
+def start(*arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.Popen:
+    """Start ``ginkgo-data ARGUMENTS`` and return the process."""
+    command = [sys.executable, "-m", "ginkgo_data.entrypoints.cli", *map(str, arguments)]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        cwd=cwd,
+        env={**_quiet_environment(), **(env or {})},
+    )
+
+
+def run(*arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Ended:
+    """Run ``ginkgo-data ARGUMENTS`` to its end."""
+    process = start(*arguments, env=env, cwd=cwd)
+    out, err = process.communicate(timeout=120)
+    return Ended(process.returncode, out, err)
+
+
+def dump(directory: Path, frequency: str = "1d", adjust: str = "none") -> str:
+    """Return all stored bars of a series as CSV, by key."""
+    command = [sys.executable, str(DUMP), str(directory), frequency, adjust]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=True)
+    return done.stdout
+
+
+def _quiet_environment() -> dict[str, str]:
+    """Return the environment without anything that configures the program, at a width that cuts no line."""
+    ours = ("GINKGO_", "TUSHARE_")
+    return {**{k: v for k, v in os.environ.items() if not k.startswith(ours)}, "COLUMNS": "200", "PYTHONUTF8": "1"}
