@@ -118,6 +118,18 @@ def test_a_gap_already_answered_for_this_command_is_not_asked_again_but_is_by_a_
     assert later.calls >= 1
 
 
+def test_a_young_suspension_is_asked_again_and_an_old_one_is_not():
+    gaps = Absences.of([(A, date(2024, 1, 10), AbsenceReason.SUSPENDED, "the vendor says so")], "test", 1)
+    vendor = BarBatch.concat([bars(A, [s for s in FIVE if s != "2024-01-10"]), bars(B, FIVE)])
+    parts = stack(vendor, gaps)
+    parts.collector.collect(FULL, since=NOW)
+    parts.clock.advance(60)
+    assert parts.collector.collect(FULL, since=parts.clock.now()).calls == 1
+    parts.clock.advance(14 * 86_400)
+    week = CollectBars(BOTH, start=date(2024, 1, 8), end=date(2024, 1, 12))
+    assert parts.collector.collect(week, since=parts.clock.now()).calls == 0
+
+
 def test_an_unknown_answer_advances_nothing():
     class Down:
         capabilities = VENDOR

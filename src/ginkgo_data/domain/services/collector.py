@@ -29,7 +29,7 @@ from ginkgo_data.domain.services.landing import Landing, not_held
 from ginkgo_data.domain.services.planner import plan_fetches
 from ginkgo_data.domain.services.readback import ReadBack, positions
 from ginkgo_data.domain.services.reference import UNKNOWN_CODE_REFRESH_HOURS, SecuritiesSync
-from ginkgo_data.domain.services.sessions import DueWindows, due_windows, newest_closed
+from ginkgo_data.domain.services.sessions import DueWindows, due_windows, newest_closed, young_from
 from ginkgo_data.domain.services.tally import Tally, Watch, findings_of
 from ginkgo_data.ports.bar_repository import AbsenceRepository, BarRepository
 from ginkgo_data.ports.bar_source import BarSource
@@ -194,8 +194,8 @@ class _Job:
         if self.command.force:
             wanted = coverage.due & ~coverage.held
         else:
-            recent = coverage.sessions[-self.parts.limits.absence_recheck :]
-            wanted = coverage.to_ask(recent[0].item())
+            parts, last = self.parts, coverage.sessions[-1].item()
+            wanted = coverage.to_ask(young_from(parts.calendar, parts.clock.now(), last, parts.limits.absence_recheck))
         answered = absences.table.filter(absences.table["version"].to_numpy() >= self.since)
         row, column, inside = positions(answered, coverage)
         wanted[row[inside], column[inside]] = False

@@ -33,6 +33,21 @@ def newest_closed(calendar: TradingCalendar, now: datetime, until: date | None =
     return closed[-1] if closed else None
 
 
+def young_from(calendar: TradingCalendar, now: datetime, last: date, count: int) -> date | None:
+    """Return the first of the `count` newest closed sessions; None when `last` lies before all of them.
+
+    Only for a `last` within a month of today is the calendar asked about today.
+    """
+    if last < now.date() - _LONGEST_BREAK:
+        return None
+    newest = newest_closed(calendar, now)
+    if newest is None:
+        return None
+    recent = calendar.sessions(newest - 2 * _LONGEST_BREAK, newest)[-count:]
+    first: date = recent[0].item()
+    return first if first <= last else None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DueWindows:
     """Per code the first and last session that is due, and all sessions of the range; both bounds included."""
