@@ -1,7 +1,11 @@
-"""What all tests share: assertions of contract suites explain themselves."""
+"""What all tests share: the store's fixtures, and assertions of contract suites that explain themselves."""
 
 from __future__ import annotations
 
 import pytest
 
 pytest.register_assert_rewrite("contracts", "support")
+
+from support.engine import engine, store, store_config  # noqa: E402  (after the rewrite is registered)
+
+__all__ = ["engine", "store", "store_config"]

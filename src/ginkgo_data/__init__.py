@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.cli
+# Downstream: entrypoints.{library, settings, worker}
 # Role: The map of the package, and its public names, loaded when first used
 """Market-data collection worker of the Ginkgo quant platform.
 

@@ -82,7 +82,7 @@ def test_a_server_that_never_answers_is_given_up() -> None:
         listener = threading.Thread(target=lambda: accepted.append(silent.accept()[0]), daemon=True)
         listener.start()
         with pytest.raises(StoreUnavailable):
-            open_client(ClickHouseConfig(url=f"clickhouse://127.0.0.1:{silent.getsockname()[1]}/db", timeout=0.2))
+            open_client(ClickHouseConfig(url=f"clickhouse://127.0.0.1:{silent.getsockname()[1]}/db", timeout=1))
         listener.join()
         accepted[0].close()
 

@@ -131,14 +131,17 @@ def test_sina_minutes_of_zeros_all_session_long_are_a_suspension(tmp_path: Path)
     clocks = ("09:45:00", "10:00:00")
     rows = [f"2024-01-08 {clock},1,2024-01-08,{clock},15,1,1,1,1,100,100" for clock in clocks]
     rows += [f"2024-01-09 {clock},1,2024-01-09,{clock},15,0,0,0,0,0,0" for clock in clocks]
+    rows += [f"2024-01-11 {clock},1,2024-01-11,{clock},15,9,9,9,9,0,0" for clock in clocks]
     rows += [f"2024-01-10 {clocks[0]},1,2024-01-10,{clocks[0]},15,0,0,0,0,0,0"]
     rows += [f"2024-01-10 {clocks[1]},1,2024-01-10,{clocks[1]},15,1,1,1,1,100,100"]
     header = "datetime,symbol,date,time,period,open,high,low,close,volume,amount"
     answer = everything(files_source(written(tmp_path / "m.csv", header, *rows)), MIN15, A)
-    # Zeros beside traded bars are no suspension: the row stays one, for validation to name.
+    # Zeros beside traded bars are no suspension, nor are prices that nobody traded at: such rows stay rows.
     assert columns(answer, "timestamp", "close") == [
         ("2024-01-08 09:45", 1.0),
         ("2024-01-08 10:00", 1.0),
+        ("2024-01-11 09:45", 9.0),
+        ("2024-01-11 10:00", 9.0),
         ("2024-01-10 09:45", 0.0),
         ("2024-01-10 10:00", 1.0),
     ]

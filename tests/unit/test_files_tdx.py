@@ -66,6 +66,12 @@ def test_the_volume_of_an_index_is_in_lots(tmp_path: Path) -> None:
     assert columns(stock, "volume") == [(49979778005.0,)]
 
 
+def test_the_reserved_bytes_of_a_stock_mean_nothing_else(tmp_path: Path) -> None:
+    records = [day_record(20240108 + i, STOCK, 1.0, 100, rest) for i, rest in enumerate((0, 1000, 65536, 0xC3650001))]
+    path = vipdoc(tmp_path, "sh600000.day", *records)
+    assert columns(everything(files_source(path), DAILY, "600000.SH"), "volume") == [(100.0,)] * 4
+
+
 def test_minute_files_are_labelled_by_the_end_and_have_shares(tmp_path: Path) -> None:
     prices = (10.61, 10.64, 10.57, 10.6)
     records = [minute_record("2018-12-03", clock, prices, 88474000.0, 8339100) for clock in ("09:31", "15:00")]

@@ -130,11 +130,15 @@ def test_waits_get_a_random_share_on_top_and_never_fall_short(clock: ManualClock
     assert all(10.0 <= wait <= 15.0 for wait in waits)
 
 
-def test_an_interrupted_wait_ends_the_attempts_with_the_last_answer(clock: ManualClock) -> None:
+def test_an_interrupted_wait_ends_the_attempts_with_the_last_answer(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     clock.interrupt()
     source = ScriptedSource(FAILED, Rows(bars()))
     assert fetched(clock, source) == FAILED
     assert len(source.asked) == 1
+    assert caplog.text.count("again in") == 1
 
 
 def test_an_exception_is_not_taken_for_an_answer(clock: ManualClock) -> None:

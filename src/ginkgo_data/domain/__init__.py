@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: none
 # Role: The pure core, with its glossary
 """The core: values (`model`) and verbs (`services`). Standard library, pyarrow and numpy only.
 

@@ -1,4 +1,4 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: none
 # Role: Ways in: library, worker, command line
 """Ways in."""

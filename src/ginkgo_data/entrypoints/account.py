@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.{quickstart, show_quickstart}
+# Downstream: domain.model.{commands, coverage, disposition, quality, worker}, rich
 # Role: The account of a quickstart: one value, as JSON for programs and as a summary for people
 """What a run came to, and how it is told."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: domain.model, entrypoints.{quickstart, show_bars, show_quickstart}, ginkgo_data, rich, typer
 # Role: The command line `ginkgo-data`: options in, exit codes out
 """``ginkgo-data``.
 

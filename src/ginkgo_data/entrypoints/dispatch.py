@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.{container, round, worker}
+# Downstream: domain.{model, services}, ports.{clock, notifications}
 # Role: From a piece of work to the use case that does it, and to the end of each delivery
 """Dispatch: one place that knows which use case does which command."""
 

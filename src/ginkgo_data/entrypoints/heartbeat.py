@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.worker
+# Downstream: domain.model.{errors, worker}, ports.heartbeats
 # Role: The thread that beats for a worker, as long as the worker makes progress
 """Heartbeats are not written for a worker that is not alive: they vouch for progress, not for a process."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.{quickstart, show_bars}, ginkgo_data
+# Downstream: entrypoints.{container, loading, settings, worker}
 # Role: The way in for host programs: a worker wired from settings
 """`open_worker`: what a host process calls instead of the command line."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.{cli, show_quickstart}
+# Downstream: adapters.{kafka, memory}, domain.{model, services}, entrypoints, dependency_injector
 # Role: The newcomer's run: real command bytes through the whole house on an embedded engine
 """Quickstart: puts the bytes a real sender would send on the in-memory stream, and works them with a real worker."""
 

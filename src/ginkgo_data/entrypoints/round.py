@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.{container, worker}
+# Downstream: domain.{model, services}, entrypoints.dispatch, ports.{clock, dead_letters, work_queue}
 # Role: One round: from deliveries to their ends, each acknowledged before it may be committed
 """The round.
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.quickstart
+# Downstream: domain.model.{bars, coverage, fetch, reference, series}, numpy, pyarrow
 # Role: A small synthetic sample, so that a newcomer sees the whole flow without any data or token
 """Synthetic bars on real sessions.
 

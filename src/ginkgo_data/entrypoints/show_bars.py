@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.cli
+# Downstream: domain.model.{bars, errors, series}, entrypoints.{container, library, loading}, pyarrow, rich
 # Role: Printing stored bars as a table, CSV, JSON or Parquet
 """What `ginkgo-data bars` prints: plain decimals, sessions as YYYY-MM-DD, timestamps with their zone."""
 

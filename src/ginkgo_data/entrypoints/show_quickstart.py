@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.cli
+# Downstream: domain.model.commands, domain.services.{reporting, tally}, entrypoints.{account, quickstart}, rich
 # Role: A quickstart on the terminal: what is sent, a progress bar while it works, the account
 """What a person sees of a quickstart; with ``--json`` one object on standard output and nothing else."""
 

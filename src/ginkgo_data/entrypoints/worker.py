@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.{container, library, quickstart}, ginkgo_data
+# Downstream: domain.{model, services}, entrypoints.{dispatch, heartbeat, round}, ports
 # Role: DataWorker: the thread with the life cycle, the loop of rounds, and the commit rule
 """The worker: `DataWorker` is a thread that works rounds until it is told to stop.
 

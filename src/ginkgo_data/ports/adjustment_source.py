@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.resilience.adjustment_source
+# Downstream: domain.model.{adjustments, fetch}
 # Role: Port: a vendor of adjustment factors
 """Where adjustment factors come from."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.reporting
+# Downstream: domain.model.quality
 # Role: Port: which alerts have been told already
 """Alert memory: repeats are silenced across the fleet."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.clickhouse.bar_repository, adapters.memory.bar_repository, domain.services.{collector, landing}
+# Downstream: domain.model.{bars, coverage, series}
 # Role: Port: stored bars, and what of them is held
 """Where bars are kept."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.resilience.bar_source, domain.services.{collector, gathering}
+# Downstream: domain.model.fetch
 # Role: Port: a vendor of bars
 """Where bars come from."""
 

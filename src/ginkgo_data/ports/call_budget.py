@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.tushare.client
+# Downstream: none
 # Role: Port: the vendor's quota, shared by the fleet
 """The call budget: the scarce thing."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.round
+# Downstream: domain.model.disposition
 # Role: Port: commands given up, kept with their bytes
 """Dead letters: original bytes, reason, and everything needed to replay them."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.{heartbeat, worker}
+# Downstream: domain.model.worker
 # Role: Port: signs of life, with an end
 """Heartbeats of workers."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.reporting, entrypoints.{dispatch, worker}
+# Downstream: domain.model.quality
 # Role: Port: reports, alerts and events going out
 """Telling people and machines."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.{collector, landing, reporting}
+# Downstream: domain.model.quality
 # Role: Port: quarantined rows and quality reports
 """Where rejected rows and reports are kept: nothing rejected is ever dropped."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.calendars.stored, domain.services.{collector, reference}
+# Downstream: domain.model.reference
 # Role: Port: stored securities and trading days
 """Where reference data is kept."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.resilience.reference_source, domain.services.reference
+# Downstream: domain.model.{fetch, reference}
 # Role: Port: a vendor of securities and trading days
 """Where reference data comes from."""
 

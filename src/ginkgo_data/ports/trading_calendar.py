@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.calendars.layered, domain.services.{calendar_horizon, collector, reporting, sessions}
+# Downstream: domain.model.bars
 # Role: Port: which days are sessions, when they close, and how far that is known
 """The trading calendar."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.{collector, gathering, reference}, entrypoints.worker
+# Downstream: none
 # Role: Port: the fleet's one clock for row versions, the store's
 """One clock for the fleet: versions come from the store's clock, so no host's clock can win a race of rows."""
 

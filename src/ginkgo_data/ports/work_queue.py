@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.round
+# Downstream: domain.model.disposition
 # Role: Port: what is left of a command, kept for later
 """The work topic: remainders of commands, tried again when they are due."""
 

@@ -1,4 +1,4 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: none
 # Role: The ClickHouse family: server or embedded engine through one client
 """ClickHouse."""

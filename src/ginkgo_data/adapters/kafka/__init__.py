@@ -1,4 +1,4 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: none
 # Role: The Kafka family; importing it loads no client
 """Kafka."""

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.kafka.{command_params, heartbeat_wire, report_wire, wire}
+# Downstream: adapters.kafka.{command_fields, wire_json}, domain.model.{commands, errors, series}, pydantic
 # Role: Shapes of command parameters, with both of the wire's names for each
 """One pydantic shape per kind of command; keys that a shape does not know are ignored.
 

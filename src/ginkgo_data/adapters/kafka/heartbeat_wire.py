@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: adapters.kafka.{command_fields, command_shapes, wire_json}, domain.model.{errors, worker}, pydantic
 # Role: Heartbeats as the one JSON object that upstream's readers and the specification's both take, and back
 """A heartbeat on the wire: what upstream's code writes (flat), the specification's keys and ours beside it.
 

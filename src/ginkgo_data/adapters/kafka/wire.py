@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.{container, quickstart}
+# Downstream: adapters.kafka, domain.model.{commands, delivery, disposition, errors}, pydantic
 # Role: Commands on the wire: any sender's bytes to a delivery, a command of ours to bytes
 """The wire of commands.
 

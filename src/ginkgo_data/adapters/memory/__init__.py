@@ -1,4 +1,4 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: none
 # Role: In-memory adapters of every port: for tests, dry runs and hosts without servers
 """Real behaviour in memory, no knobs; what happened can be read."""

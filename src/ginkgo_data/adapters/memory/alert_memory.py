@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.container
+# Downstream: domain.model.quality, ports.clock
 # Role: Port alert_memory in memory
 """Which alerts have been told, on one clock."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.memory.{command_stream, work_queue}, entrypoints.container
+# Downstream: domain.model.delivery, ports.clock
 # Role: A broker in memory: partitioned logs, one consumer group of one member, its committed offsets
 """The part of a broker that outlives its clients: what was put and what was committed."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: domain.model.bars
 # Role: A clock turned by hand, on which waiting takes no time
 """The clock of tests: it stands still until it is advanced or somebody waits on it."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.container
+# Downstream: adapters.memory.broker, domain.model.delivery, ports.command_stream
 # Role: Port command_stream in memory: one member of the group of an in-memory broker
 """The command stream of tests and of the embedded profile."""
 

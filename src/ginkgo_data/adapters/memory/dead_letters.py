@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.container
+# Downstream: domain.model.disposition
 # Role: Port dead_letters in memory
 """Dead letters that a test can read."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.container
+# Downstream: domain.model.worker, ports.clock
 # Role: Port heartbeats in memory
 """Heartbeats with a time to live."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.container
+# Downstream: domain.model.quality
 # Role: Port notifications in memory
 """What was told, for a test to read."""
 

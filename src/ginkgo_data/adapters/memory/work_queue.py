@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.container
+# Downstream: adapters.memory.broker, domain.model.disposition
 # Role: Port work_queue in memory: remainders on the broker's work topic
 """Work items come back through the command stream of the same broker."""
 

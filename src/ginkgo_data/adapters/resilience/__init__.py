@@ -1,4 +1,4 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: none
 # Role: Ports wrapped in the same port: retried calls
 """Resilience."""

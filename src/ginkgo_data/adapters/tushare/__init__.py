@@ -1,4 +1,4 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: none
 # Role: The Tushare family: its HTTP API as sources
 """Tushare."""

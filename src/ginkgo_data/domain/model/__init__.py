@@ -1,4 +1,4 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: none
 # Role: Values of the domain: standard library, pyarrow and numpy only
 """Values: frozen, without side effects, without ports."""

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.memory.adjustment_source, adapters.{resilience, tushare}, ports.adjustment_source
+# Downstream: domain.model.bars, pyarrow
 # Role: Adjustment factors as Arrow columns
 """Adjustment factors: ``hfq = raw x factor``, ``qfq = raw x factor / newest factor`` (Tushare, adj_factor)."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters, domain.{model, services}, entrypoints.{sample, show_bars}, ports
+# Downstream: domain.model.{errors, series}, numpy, pyarrow
 # Role: Bars as Arrow columns: the one schema and the frozen batch around it
 """Bars travel as Arrow columns from a vendor's reply to the store; there is no object per bar.
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.files, adapters.kafka.command_fields, domain.services.bar_columns, entrypoints.cli
+# Downstream: domain.model.errors
 # Role: The one canonical form of a security's code, and the parser of the others
 """A code is ``NNNNNN.SH``, ``NNNNNN.SZ`` or ``NNNNNN.BJ`` (six digits, exchange), the form Ginkgo stores.
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services, entrypoints.{dispatch, round}
+# Downstream: domain.model.{coverage, fetch, quality, series}
 # Role: What became of a job: the facts that reports and outcomes rest on
 """A job is some compatible commands worked as one; its result is facts, not judgements."""
 

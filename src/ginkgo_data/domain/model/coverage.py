@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters, domain.{model, services}, entrypoints.{account, sample}, ports.bar_repository
+# Downstream: domain.model.{bars, series}, numpy, pyarrow
 # Role: Coverage: the sessions due, held and absent of many codes, as one grid
 """Coverage = sessions due − sessions held − absences explained.
 

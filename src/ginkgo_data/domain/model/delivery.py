@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.{kafka, memory}, domain.{model, services}, entrypoints, ports.command_stream
+# Downstream: domain.model.commands
 # Role: A record as it was delivered: its place, its bytes, and the command or the reason it holds none
 """Deliveries of the command stream, and what becomes of them."""
 

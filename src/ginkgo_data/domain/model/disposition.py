@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.{kafka, memory}, domain.services, entrypoints, ports.{dead_letters, work_queue}
+# Downstream: domain.model.delivery
 # Role: How a delivery ends: committed, worked later, dead-lettered, or held
 """The four ends of a delivery."""
 

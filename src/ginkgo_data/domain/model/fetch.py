@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters, domain.{model, services}, entrypoints.sample, ports
+# Downstream: domain.model.{bars, coverage, quality, series}, numpy, pyarrow
 # Role: Asking a vendor: the request, the plan, and the three kinds of answer
 """An answer is `Rows`, `ProvenEmpty` or `Unknown`, never just a frame.
 

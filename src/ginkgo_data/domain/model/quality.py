@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters, domain.{model, services}, entrypoints, ports.{alert_memory, notifications, quality_repository}
+# Downstream: domain.model.{bars, coverage}, pyarrow
 # Role: Values of data quality: rejected rows, findings, thresholds, the report, alerts
 """What is said about data: findings of validation, rejected rows, the report of a job, alerts."""
 

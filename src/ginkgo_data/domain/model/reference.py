@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters, domain.services, entrypoints.sample, ports.{reference_repository, reference_source}
+# Downstream: domain.model.bars, numpy, pyarrow
 # Role: Reference data: securities with their listing windows, and the days of an exchange
 """Securities and trading days as Arrow columns."""
 

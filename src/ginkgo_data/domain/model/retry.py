@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.resilience, domain.services.disposal, entrypoints.{dispatch, settings, worker}
+# Downstream: none
 # Role: How often and how patiently something is tried again
 """The retry policy of calls and of commands, as a plain value."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters, domain.{model, services}, entrypoints.{cli, quickstart, sample, show_bars}, ports.bar_repository
+# Downstream: none
 # Role: Frequency and adjustment of bars, and how many bars a session has
 """What kind of bars: frequency (1d, 1m …) and adjustment (none, qfq, hfq)."""
 

@@ -1,4 +1,4 @@
-# Upstream:
-# Downstream:
+# Upstream: none
+# Downstream: none
 # Role: Verbs of the domain: decisions without ports, and use cases that hold ports
 """Decisions and use cases."""

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.assessment
+# Downstream: domain.model.{collection, quality}
 # Role: When the facts of a job call for an alert, and what it says
 """One function for each kind of alert.
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.reporting
+# Downstream: domain.model.{collection, quality}, domain.services.alert_rules
 # Role: From the facts of a job to its quality report and to the alerts these call for
 """Judging a job: its report with the rates, and the alerts that these call for."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services
+# Downstream: domain.model.{bars, codes, series}, domain.services.expectation, numpy, pyarrow
 # Role: A batch of bars as plain numpy columns
 """Rules look at numpy columns: nulls are NaN or a sentinel, codes are positions in a list, days and times are integers.
 

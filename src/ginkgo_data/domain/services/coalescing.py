@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.reporting, entrypoints.{dispatch, round}
+# Downstream: domain.model.{commands, delivery}
 # Role: Commands waiting together become as few pieces of work as they can
 """Coalescing: 5,000 one-code snapshots are one job; each delivery keeps its own end."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.{container, dispatch}
+# Downstream: domain.{model, services}, ports
 # Role: Use case: make the coverage of bars complete (coverage, plan, fetch, validate, write, read back)
 """The main job of the house.
 

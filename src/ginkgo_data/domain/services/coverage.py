@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.{collector, tally}
+# Downstream: domain.model.{bars, coverage}, numpy, pyarrow
 # Role: Build the coverage grid of many codes, and read from it what is missing
 """Coverage from its four sources: the calendar, the listing windows, what is held, and proven absences.
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.{packing, planner}
+# Downstream: domain.model.coverage, numpy
 # Role: Cut asked cells in time into segments, one code and a range of sessions each
 """Segments: the pieces that by-code calls are packed from.
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.{dispatch, round}
+# Downstream: domain.model.{collection, delivery, disposition, errors, fetch, retry}
 # Role: How a delivery ends, decided from what happened to it
 """Dispositions: pure decisions from facts (a job's result, an error) and the retry policy.
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.{bar_columns, validation}
+# Downstream: domain.model.{bars, fetch}, numpy
 # Role: What the caller of validation knows of the bars it brings
 """What bars are held against: the calendar, the call they answer, the newest closed session."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.collector, entrypoints.dispatch
+# Downstream: domain.model.{bars, fetch}, domain.services.validation, ports.{bar_source, version_clock}
 # Role: Sending a plan's calls through a bounded pool, and proving each answer as it comes
 """Results stream: at most `concurrency` answers are in memory, each already validated when it is yielded."""
 

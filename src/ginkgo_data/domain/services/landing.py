@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.{collector, tally}
+# Downstream: domain.model, ports.{bar_repository, clock, quality_repository}, numpy, pyarrow
 # Role: The landing stage of a job: rows gather until an insert is worth it, then are stored in a safe order
 """Storing what a job fetched: quarantine first, then bars, then the marks and absences that rest on them.
 
@@ -99,7 +99,7 @@ class Landing:
 
 def not_held(bars: BarBatch, held: Held) -> BarBatch:
     """Return the bars whose (code, session) is not in `held`."""
-    codes = sorted(held)
+    codes = sorted(code for code, sessions in held.items() if len(sessions))
     if not len(bars) or not codes:
         return bars
     own = _cells(bars.table["code"], bars.table["session"], codes)

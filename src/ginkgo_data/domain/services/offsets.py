@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.worker
+# Downstream: domain.model.delivery
 # Role: Which offsets may be committed, by order of delivery
 """Contiguity of commits.
 

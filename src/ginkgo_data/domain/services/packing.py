@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.planner
+# Downstream: domain.model.coverage, domain.services.cutting, numpy
 # Role: Pack asked cells into few rectangles (codes x a range of sessions) below a vendor's limits
 """By-code calls as rectangles.
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.validation
+# Downstream: domain.model.{bars, fetch, quality}, domain.services.{bar_columns, rule_set}, numpy, pyarrow
 # Role: Rejected bars as quarantine keeps them: rule, field, value, place, content
 """Builds what is said about rows that were hit; nothing here runs for a batch without hits.
 

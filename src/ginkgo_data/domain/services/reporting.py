@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.{container, dispatch, round, show_quickstart}
+# Downstream: domain.{model, services}, ports.{alert_memory, clock, notifications, quality_repository, trading_calendar}
 # Role: Use case: account for a job (report stored, then told; alerts told once)
 """A report is stored before it is told; telling never holds up work."""
 

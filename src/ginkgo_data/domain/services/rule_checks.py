@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.{rule_set, rules}
+# Downstream: domain.model.series, domain.services.bar_columns, numpy
 # Role: What the rules of validation compute: which rows of some columns a rule hits
 """Checks, each a function of (columns, field) -> the rows at fault, or None when none can be.
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.{rejection, rules, validation}
+# Downstream: domain.model.{errors, quality, series}, domain.services.{bar_columns, rule_checks}, numpy
 # Role: A rule of validation as a value, and an ordered set of rules that can be silenced and tuned
 """Rules are data: a name, what a hit means and does, the series it speaks of, the fact it rests on, and a check.
 

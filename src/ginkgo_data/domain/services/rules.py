@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.validation
+# Downstream: domain.model.{bars, quality, series}, domain.services.{bar_columns, rule_checks, rule_set, unit_checks}
 # Role: The rules of validation as a table
 """Every rule with its meaning, its verdict and the fact it rests on."""
 

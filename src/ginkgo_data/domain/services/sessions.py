@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.{collector, reporting}, entrypoints.quickstart
+# Downstream: domain.model.{bars, commands, known_sessions, reference}, ports.trading_calendar, numpy
 # Role: Which sessions a command is about: the newest closed one, and each code's window
 """From a command's dates to sessions; business time comes from the trading calendar, never from a clock alone."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.collector, entrypoints.{dispatch, quickstart, show_quickstart, worker}
+# Downstream: domain.model, domain.services.{coverage, landing}, pyarrow
 # Role: What a collection adds up on its way to its result
 """Counting what a job did; the counts about the store come from coverage that was read back."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.rules
+# Downstream: domain.model.series, domain.services.bar_columns, numpy
 # Role: Checks of volume and amount against the prices: the detector of mixed-up units
 """amount / volume is the average price paid, so it lies between low and high, or a unit is wrong.
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: domain.services.gathering
+# Downstream: domain.model.{bars, errors, fetch, quality}, domain.services, numpy, pyarrow
 # Role: Proves bars: a batch in, accepted rows, rejected rows and findings out
 """Validation of bars, column by column, by the rules of a table.
 

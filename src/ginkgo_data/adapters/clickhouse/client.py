@@ -1,0 +1,130 @@
+# Upstream: adapters.clickhouse, entrypoints.container
+# Downstream: adapters.clickhouse.{config, errors}, domain.model.errors, clickhouse_connect, pyarrow
+# Role: One connection to the store, server or embedded engine, with the pinned settings of every insert
+"""The client: SQL in, Arrow out, and inserts that are stored when they return.
+
+The client library is imported when a client is opened, not with this module.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
+from ginkgo_data.adapters.clickhouse.errors import store_errors
+from ginkgo_data.domain.model.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+INSERT_SETTINGS = {"async_insert": 0, "input_format_null_as_default": 0}
+"""Sent with every insert: acknowledged means stored (the engine's default since 26.x is asynchronous), and a
+null never becomes 0, '' or 1970 (the default of every version)."""
+
+
+class ClickHouseClient:
+    """One database of a store. Safe for several threads.
+
+    Over HTTP every call has its own connection and no session; the embedded engine takes one call at a time
+    per client (clickhouse-connect holds a lock), so a host that wants more opens more clients.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def command(self, sql: str) -> None:
+        """Run a statement without a result. Raises `StoreUnavailable` or `SchemaMismatch`."""
+        with store_errors(_shown(sql)):
+            self._client.command(sql)
+
+    def query(self, sql: str) -> pa.Table:
+        """Return the rows of a SELECT that may end with SETTINGS, not with FORMAT. Raises as `command`."""
+        with store_errors(_shown(sql)):
+            return self._client.query_arrow(sql)
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Store `rows` with one INSERT of one record batch; on return they are readable.
+
+        Column names must be the table's. The deduplication token names this call, not its content: a repeat
+        of the request that the client library makes by itself is dropped, while equal rows that are written
+        again after others of the same version are stored (of equal versions, the later write wins).
+        Raises `StoreUnavailable` (nothing may be taken as stored) or `SchemaMismatch`.
+        """
+        settings = {**INSERT_SETTINGS, "insert_deduplication_token": uuid.uuid4().hex}
+        with store_errors(f"insert of {rows.num_rows} rows into {table}"):
+            self._client.insert_arrow(table, rows.unify_dictionaries().combine_chunks(), settings=settings)
+
+    def close(self) -> None:
+        """Give the connection back; idempotent."""
+        with store_errors("close"):
+            self._client.close()
+
+
+def open_client(config: ClickHouseConfig) -> ClickHouseClient:
+    """Connect, and create the database where it is missing.
+
+    Raises `StoreUnavailable` when the store cannot be reached, `ConfigurationError` when a package is not
+    installed or the directory of the embedded engine cannot be used.
+    """
+    alone = " (one process at a time, and one directory per process)" if config.embedded else ""
+    with store_errors(f"open {config.url}{alone}"):
+        client = _embedded(config) if config.embedded else _server(config)
+        try:
+            _use_database(client, config.database)
+        except Exception:
+            client.close()
+            raise
+    return ClickHouseClient(client)
+
+
+def _server(config: ClickHouseConfig) -> Client:
+    try:
+        import clickhouse_connect
+    except ImportError as error:
+        raise _not_installed(config, error, "worker") from error
+    return clickhouse_connect.get_client(
+        interface="https" if config.secure else "http",
+        host=config.host,
+        port=config.port,
+        username=config.user,
+        password=config.password.get_secret_value(),
+        connect_timeout=config.connect_timeout,
+        send_receive_timeout=config.timeout,
+        autogenerate_session_id=False,
+        client_name="ginkgo_data",
+    )
+
+
+def _embedded(config: ClickHouseConfig) -> Client:
+    try:
+        config.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{config.url}: the directory {config.directory} cannot be used: {error}") from error
+    try:
+        import clickhouse_connect
+
+        return clickhouse_connect.get_client(interface="chdb", path=str(config.directory))
+    except ImportError as error:
+        raise _not_installed(config, error, "embedded") from error
+
+
+def _use_database(client: Client, name: str) -> None:
+    """Make `name` the client's database. Nothing is created where it exists: the user may not be allowed to."""
+    if client.command(f"EXISTS DATABASE `{name}`") != 1:
+        client.command(f"CREATE DATABASE IF NOT EXISTS `{name}`")
+    client.database = name
+
+
+def _not_installed(config: ClickHouseConfig, error: ImportError, extra: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{config.url} needs a package that is not installed ({error}); install ginkgo-data[{extra}]"
+    )
+
+
+def _shown(sql: str) -> str:
+    """Return the beginning of a statement, on one line, for messages."""
+    line = " ".join(sql.split())
+    return line if len(line) <= 120 else f"{line[:117]}..."

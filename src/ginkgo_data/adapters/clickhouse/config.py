@@ -1,0 +1,149 @@
+# Upstream: adapters.clickhouse.client, entrypoints.settings
+# Downstream: pydantic
+# Role: Settings of the ClickHouse family: which store, as whom, with the password kept secret
+"""How to reach the store: a ClickHouse server, or the engine inside this process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+ALLOWED = (
+    "clickhouse://user:password@host:8123/database, clickhouses://... (or ?secure=1) for TLS, "
+    "chdb:///some/dir or chdb://relative/dir (?database=name) for the engine inside this process"
+)
+DATABASE = "ginkgo"
+"""Database used where the address names none."""
+
+_DATABASE_NAME = re.compile(r"^\w[\w-]*$")
+_SERVER_PORTS = {False: 8123, True: 8443}
+_ON_OFF = {"1": True, "true": True, "0": False, "false": False}
+
+
+class ClickHouseConfig(BaseModel):
+    """Section `clickhouse`. A password in `url` is moved to `password` at once, so that `url` can be shown.
+
+    Raises pydantic's `ValidationError` for an address that cannot be read; it names the address (without
+    its password) and the forms that are allowed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: str = "clickhouse://default@localhost:8123/ginkgo"
+    """Where the store is, without the password; forms: see `ALLOWED`."""
+    password: SecretStr = SecretStr("")
+    """Of a server; given here, it is used instead of one in `url`."""
+    layout: Literal["native"] = "native"
+    """Whose tables: ``native`` are this package's own."""
+    connect_timeout: int = Field(default=5, ge=1)
+    """Seconds to reach a server."""
+    timeout: int = Field(default=60, ge=1)
+    """Seconds to wait for a server's answer to one query or insert."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_password_out(cls, given: object) -> object:
+        if not isinstance(given, Mapping) or not isinstance(given.get("url"), str):
+            return given
+        parts = _split(given["url"])
+        # A chdb address holds no password, and urlsplit would take the slashes off an absolute directory.
+        plain = given["url"].strip() if parts.scheme == "chdb" else _without_password(parts)
+        values = {**given, "url": plain}
+        if parts.password and not _secret(given.get("password")):
+            values["password"] = SecretStr(unquote(parts.password))
+        return values
+
+    @model_validator(mode="after")
+    def _check_url(self) -> ClickHouseConfig:
+        parts = _split(self.url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if self.embedded:
+            allowed = {"database"}
+            fault = "" if parts.netloc or parts.path.strip("/") else "it names no directory"
+        else:
+            allowed = {"secure"}
+            fault = "" if parts.hostname else "it names no host"
+            if query.get("secure", "1").lower() not in _ON_OFF:
+                fault = f"secure={query['secure']} is neither 1 nor 0"
+        if unknown := sorted(set(query) - allowed):
+            fault = f"it has the unknown option {unknown[0]!r}"
+        if not _DATABASE_NAME.match(self.database):
+            fault = f"{self.database!r} cannot be the name of a database (letters, digits, _ and -)"
+        if fault:
+            raise ValueError(_refusal(self.url, fault))
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the engine runs inside this process."""
+        return urlsplit(self.url).scheme == "chdb"
+
+    @property
+    def directory(self) -> Path:
+        """Where the embedded engine keeps its data."""
+        parts = urlsplit(self.url)
+        return Path(unquote(parts.netloc + parts.path)).expanduser()
+
+    @property
+    def database(self) -> str:
+        """The database that holds the tables."""
+        parts = urlsplit(self.url)
+        if self.embedded:
+            return dict(parse_qsl(parts.query, keep_blank_values=True)).get("database", DATABASE)
+        return unquote(parts.path.strip("/")) or DATABASE
+
+    @property
+    def secure(self) -> bool:
+        """Whether the server is spoken to over TLS."""
+        parts = urlsplit(self.url)
+        asked = dict(parse_qsl(parts.query)).get("secure", "0")
+        return parts.scheme == "clickhouses" or _ON_OFF[asked.lower()]
+
+    @property
+    def host(self) -> str:
+        """The server's host."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The port of the server's HTTP interface; 8123, with TLS 8443, where the address names none."""
+        return urlsplit(self.url).port or _SERVER_PORTS[self.secure]
+
+    @property
+    def user(self) -> str:
+        """The server's user; ``default`` where the address names none."""
+        return unquote(urlsplit(self.url).username or "") or "default"
+
+
+def _split(url: str) -> SplitResult:
+    """Split `url`; raise `ValueError` when its scheme is not ours or its port is no port."""
+    try:
+        parts = urlsplit(url.strip())
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(_refusal(url, str(error))) from None
+    if parts.scheme not in {"clickhouse", "clickhouses", "chdb"}:
+        raise ValueError(_refusal(url, f"its scheme is {parts.scheme!r}"))
+    return parts
+
+
+def _without_password(parts: SplitResult) -> str:
+    if parts.password is None:
+        return parts.geturl()
+    user, _, place = parts.netloc.rpartition("@")
+    name = quote(unquote(user.partition(":")[0]), safe="")
+    return parts._replace(netloc=f"{name}@{place}" if name else place).geturl()
+
+
+def _refusal(url: str, fault: str) -> str:
+    shown = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)
+    return f"the address of the store is {shown!r}: {fault}; allowed: {ALLOWED}"
+
+
+def _secret(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")

@@ -1,0 +1,164 @@
+# Upstream: adapters.files.{archive, bar_source}
+# Downstream: adapters.files, domain.model.{errors, series}, numpy, pyarrow
+# Role: One pass over a file: which codes and sessions of which series it holds
+"""What an archive's index knows of a file. Only the keys of rows are read, block by block."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ginkgo_data.adapters.files.config import FilesConfig
+from ginkgo_data.adapters.files.formats import Clock
+from ginkgo_data.adapters.files.keys import ALL_SERIES, Keys, Wanted, read_keys
+from ginkgo_data.adapters.files.layout import Layout, layout_of
+from ginkgo_data.adapters.files.names import frequency_in_name
+from ginkgo_data.adapters.files.tables import Block, Piece, read_blocks
+from ginkgo_data.adapters.files.tdx import read_tdx
+from ginkgo_data.domain.model.errors import SchemaMismatch
+from ginkgo_data.domain.model.series import Frequency, Series
+
+Stamp = tuple[int, int]
+"""Time of change (ns) and size of a file: another stamp, another content."""
+
+_MINUTES = 24 * 60
+_OPEN, _CLOSE = 9 * 60 + 15, 15 * 60
+
+
+@dataclass
+class Zone:
+    """The bounds of codes and sessions in one piece of a file: pieces outside a request are not read for it."""
+
+    piece: Piece
+    loose: bool = False
+    codes: tuple[str, str] | None = None
+    sessions: tuple[date, date] | None = None
+
+    def widen(self, codes: Sequence[str], first: date, last: date) -> None:
+        """Take in more codes (not none) and sessions."""
+        before, since = self.codes or (codes[0], codes[0]), self.sessions or (first, last)
+        self.codes = (min(before[0], *codes), max(before[1], *codes))
+        self.sessions = (min(since[0], first), max(since[1], last))
+
+    def meets(self, wanted: Wanted) -> bool:
+        """Whether the piece may have something for `wanted`, whose codes are ascending."""
+        if self.loose or self.codes is None or self.sessions is None:
+            return self.loose
+        if self.sessions[0] > wanted.last or self.sessions[1] < wanted.first:
+            return False
+        if wanted.codes is None:
+            return True
+        nearest = bisect_left(wanted.codes, self.codes[0])
+        return nearest < len(wanted.codes) and wanted.codes[nearest] <= self.codes[1]
+
+
+@dataclass(frozen=True, eq=False)
+class FileEntry:
+    """What is known of one file."""
+
+    path: Path
+    stamp: Stamp
+    layout: Layout
+    spans: dict[Series, dict[str, tuple[date, date]]]
+    """Series -> code -> first and last session with a row."""
+    loose: bool
+    """Whether some rows have no readable key: they concern every request on this file."""
+    zones: tuple[Zone, ...]
+    """Bounds of its pieces; a TDX binary has none."""
+
+    def blocks(self, wanted: Wanted | None = None) -> Iterator[Block]:
+        """Yield the raw rows of the file, leaving out pieces that have nothing for `wanted`."""
+        if self.layout.dialect is None:
+            return read_tdx(self.path, self.layout.code or "")
+        pieces = None if wanted is None else [zone.piece for zone in self.zones if zone.meets(wanted)]
+        return read_blocks(self.path, self.layout.dialect, pieces)
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Return the present stamp of a file."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def scan(path: Path, config: FilesConfig) -> FileEntry:
+    """Read the keys of all rows of `path`.
+
+    Raises `SchemaMismatch` where the file is of no known format, or the length of its bars cannot be told.
+    """
+    stamp = stamp_of(path)
+    layout = layout_of(path, config)
+    untold = layout.frequency is None and "frequency" not in layout.columns
+    times = np.zeros(_MINUTES, np.int64)
+    entry = FileEntry(path, stamp, layout, {}, False, ())
+    zones: dict[Piece, Zone] = {}
+    loose = False
+    for block in entry.blocks():
+        keys = read_keys(block.cells, layout)
+        whole = keys.whole
+        faulty = bool(block.broken) or not whole.all()
+        loose |= faulty
+        zone = zones.setdefault(block.piece, Zone(block.piece)) if block.piece else None
+        _widen(entry.spans, zone, keys.take(np.flatnonzero(whole)))
+        if zone:
+            zone.loose |= faulty
+        if untold:
+            clock = keys.moment[whole] - keys.session[whole]
+            times += np.bincount(clock.astype("timedelta64[m]").astype(np.int64), minlength=_MINUTES)
+    spans = entry.spans
+    if untold:
+        frequency = _frequency(times, layout)
+        layout = replace(layout, frequency=frequency)
+        spans = {Series(frequency, series.adjust): codes for series, codes in spans.items()}
+    if loose and not spans:
+        # So that somebody can ask for it, and the faults reach quarantine.
+        spans[Series(layout.frequency or Frequency.DAY, layout.adjust)] = {}
+    return FileEntry(path, stamp, layout, spans, loose, tuple(zones.values()))
+
+
+def _widen(spans: dict[Series, dict[str, tuple[date, date]]], zone: Zone | None, keys: Keys) -> None:
+    table = pa.table({"code": keys.code.cast(pa.string()), "series": keys.series, "session": keys.session})
+    grouped = table.group_by(["series", "code"], use_threads=False)
+    ends = grouped.aggregate([("session", "min"), ("session", "max")])
+    if zone and len(ends):
+        days = keys.session
+        zone.widen(ends["code"].to_pylist(), days.min().item(), days.max().item())
+    for number, code, first, last in zip(*(ends[name].to_pylist() for name in _ENDS), strict=True):
+        codes = spans.setdefault(ALL_SERIES[number], {})
+        before = codes.get(code, (first, last))
+        codes[code] = (min(before[0], first), max(before[1], last))
+
+
+_ENDS = ("series", "code", "session_min", "session_max")
+
+
+def _frequency(times: npt.NDArray[np.int64], layout: Layout) -> Frequency:
+    """Tell the length of bars from how many rows there are at each minute of the day.
+
+    Days when most rows lie outside trading (a date alone is midnight; some vendors write 15:00). Otherwise the
+    most frequent gap between the times of day that occur, which one stray row does not change.
+    """
+    named = frequency_in_name(layout.origin.rsplit("/", 1)[-1])
+    rows = int(times.sum())
+    outside = int(times[: _OPEN + 1].sum() + times[_CLOSE:].sum())
+    if not rows:
+        return named or Frequency.DAY
+    if layout.form.clock is Clock.EITHER and outside * 2 > rows:
+        return Frequency.DAY
+    gaps, counts = np.unique(np.diff(np.flatnonzero(times)), return_counts=True)
+    minutes = int(gaps[counts.argmax()]) if len(gaps) else 0
+    found = next((frequency for frequency in Frequency if frequency.minutes == minutes), named)
+    if found is None:
+        allowed = ", ".join(str(frequency.minutes) for frequency in Frequency if frequency.minutes)
+        told = f"its times are {minutes} minutes apart" if minutes else "its rows are all of one time"
+        raise SchemaMismatch(
+            f"{layout.origin}: the length of its bars cannot be told ({told}; allowed: {allowed} minutes); "
+            "name it in the file's name (as in 5min) or in the configuration's frequency"
+        )
+    return found

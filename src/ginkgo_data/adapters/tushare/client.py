@@ -1,0 +1,186 @@
+# Upstream: adapters.tushare.{adjustment_source, bar_source, reference_source}, entrypoints.container
+# Downstream: adapters.tushare, domain.model.fetch, ports.{call_budget, clock}, httpx, pyarrow
+# Role: One thread-safe client of the Tushare HTTP API: budget, call, classification, pages
+"""Asking Tushare. A call ends as a `Frame` that is complete, or as an `Unknown` that says why it is not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pyarrow as pa
+
+from ginkgo_data.adapters.tushare.apis import Api
+from ginkgo_data.adapters.tushare.config import TushareConfig
+from ginkgo_data.adapters.tushare.errors import (
+    Refusal,
+    refusal_of_exception,
+    refusal_of_message,
+    refusal_of_status,
+)
+from ginkgo_data.adapters.tushare.questions import Params, in_words
+from ginkgo_data.adapters.tushare.replies import Denied, Item, MalformedReply, Page, arrow_table, read_reply
+from ginkgo_data.domain.model.fetch import Unknown, UnknownReason
+from ginkgo_data.ports.call_budget import CallBudget
+from ginkgo_data.ports.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+BUDGET_SHARE = 0.95
+"""Share of the vendor's quota that is used: its window and ours do not begin at the same moment."""
+
+WAIT_STEP = 1.0
+"""Seconds of one wait for the budget before it is asked again: what it said is an estimate among many callers."""
+
+MAX_PAGES = 200
+ROUND_NUMBER = 1000
+"""A reply with a multiple of this many rows that does not say whether there is more may have been cut."""
+
+BODY_EXCERPT = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A complete answer in the api's own fields and units, and the HTTP calls that it took."""
+
+    table: pa.Table
+    calls: int
+
+
+class TushareClient:
+    """Posts to Tushare over kept-alive connections. Open it once and share it between threads.
+
+    Raises `ConfigurationError` when address or token are empty. Nothing else is raised: vendor trouble is
+    an `Unknown`, and no text of it contains the token.
+    """
+
+    def __init__(self, config: TushareConfig, budget: CallBudget, clock: Clock) -> None:
+        config.require_account()
+        self.config = config
+        self._budget = budget
+        self._clock = clock
+        self._http = httpx.Client(timeout=config.timeout)
+        self._named: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def ask(self, api: Api, params: Params) -> Frame | Unknown:
+        """Return all rows of `api` for `params`, over as many pages as it takes."""
+        items: list[Item] = []
+        seen: set[tuple[str, ...]] = set()
+        calls = 0
+        for _ in range(MAX_PAGES):
+            page = self._call(api, params if not items else self._next_page(api, params, len(items)))
+            if isinstance(page, Unknown):
+                return Unknown(page.reason, page.detail, page.retry_after, calls + page.calls)
+            calls += 1
+            if page.has_more and not page.items:
+                return self._truncated(api, params, f"the page at offset {len(items)} is empty but not the last", calls)
+            full = self._is_full(api, page)
+            if items or full:
+                rows = {tuple(map(str, item)) for item in page.items}
+                if not seen.isdisjoint(rows):
+                    return self._truncated(api, params, f"the page at offset {len(items)} repeats rows", calls)
+                seen |= rows
+            items += page.items
+            if not full:
+                logger.debug("%s: %d rows in %d calls", in_words(api.name, params), len(items), calls)
+                return Frame(arrow_table(api, items), calls)
+        return self._truncated(api, params, f"there is no end after {MAX_PAGES} pages", calls)
+
+    def close(self) -> None:
+        """Close the connections; idempotent."""
+        self._http.close()
+
+    def _is_full(self, api: Api, page: Page) -> bool:
+        """Whether a page may have been cut off: at the limit, by the vendor's word, or at a round number."""
+        rows = len(page.items)
+        unsaid = page.has_more is None and rows > 0 and rows % ROUND_NUMBER == 0
+        return rows >= self.config.row_limit(api) or bool(page.has_more) or unsaid
+
+    def _next_page(self, api: Api, params: Params, offset: int) -> Params:
+        return {**params, "offset": str(offset), "limit": str(self.config.row_limit(api))}
+
+    def _truncated(self, api: Api, params: Params, why: str, calls: int) -> Unknown:
+        detail = f"{in_words(api.name, params)}: cut off at the row limit and {why}"
+        return Unknown(UnknownReason.TRUNCATED, detail, calls=calls)
+
+    def _call(self, api: Api, params: Params) -> Page | Unknown:
+        """Make one HTTP call, once the budget allows it."""
+        waiting = self._await_budget(api)
+        if waiting is not None:
+            return waiting
+        answer = self._post(api, params)
+        if isinstance(answer, Page):
+            return answer
+        if answer.reason is UnknownReason.RATE_LIMITED:
+            self._obey(api, answer)
+        detail = f"{in_words(api.name, params)}: {self._masked(answer.text)}"
+        return Unknown(answer.reason, detail, answer.retry_after)
+
+    def _await_budget(self, api: Api) -> Unknown | None:
+        """Take one call from the budget; return an `Unknown` if that takes too long or is interrupted."""
+        key = self.config.budget_key(api)
+        started = self._clock.monotonic()
+        while delay := self._budget.take(key, self._per_minute(api)):
+            waited = self._clock.monotonic() - started
+            if waited + delay > self.config.budget_patience:
+                why = f"the call budget is used up for {delay:.1f} s more"
+            elif self._clock.wait(min(delay, WAIT_STEP)):
+                why = "stopped while waiting for the call budget"
+            else:
+                continue
+            return Unknown(UnknownReason.RATE_LIMITED, f"{api.name}: {why}", retry_after=delay, calls=0)
+        return None
+
+    def _post(self, api: Api, params: Params) -> Page | Refusal:
+        url = self.config.base_url.replace("{api_name}", api.name)
+        token = self.config.token.get_secret_value()
+        question = {"api_name": api.name, "token": token, "params": dict(params), "fields": ",".join(api.fields)}
+        try:
+            with self._http.stream("POST", url, json=question) as response:
+                body = b"".join(self._chunks(response))
+        except httpx.HTTPError as error:
+            return refusal_of_exception(error)
+        if response.status_code != httpx.codes.OK:
+            header = response.headers.get("Retry-After")
+            return refusal_of_status(response.status_code, header, self._excerpt(body), self._clock.now())
+        try:
+            reply = read_reply(api, body)
+        except MalformedReply as error:
+            return Refusal(UnknownReason.MALFORMED_REPLY, f"{error}: {self._excerpt(body)}")
+        if isinstance(reply, Denied):
+            return refusal_of_message(reply.code, reply.message, self._clock.now())
+        return reply
+
+    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
+        """Yield the body; the client library limits each read, this limits a reply that only drips."""
+        deadline = self._clock.monotonic() + self.config.timeout
+        for chunk in response.iter_bytes():
+            yield chunk
+            if self._clock.monotonic() > deadline:
+                raise httpx.ReadTimeout(f"the reply was not whole after {self.config.timeout:g} s")
+
+    def _per_minute(self, api: Api) -> int:
+        """Return how many calls a minute may have: the quota set or, if that is less, the one the vendor named."""
+        with self._lock:
+            named = self._named.get(api.name, self.config.calls_per_minute)
+        return max(1, int(min(named, self.config.calls_per_minute) * BUDGET_SHARE))
+
+    def _obey(self, api: Api, refusal: Refusal) -> None:
+        """Close the budget for as long as the vendor wants, for everyone who shares it."""
+        if refusal.per_minute is not None:
+            with self._lock:
+                self._named[api.name] = refusal.per_minute
+            logger.info("%s: the vendor allows %d calls a minute", api.name, refusal.per_minute)
+        if refusal.retry_after:
+            self._budget.close_until_open(self.config.budget_key(api), refusal.retry_after)
+
+    def _excerpt(self, body: bytes) -> str:
+        """Return the beginning of a body, masked before it is cut: half a token must not show either."""
+        return self._masked(body.decode(errors="replace"))[:BODY_EXCERPT]
+
+    def _masked(self, text: str) -> str:
+        return text.replace(self.config.token.get_secret_value(), "***")
