@@ -237,6 +237,16 @@ def test_a_batch_is_cut_into_inserts_of_a_million_rows(
     assert closes_of(read) == closes_of(batch.sorted())
 
 
+def test_a_bar_that_cannot_be_stored_keeps_the_inserts_before_it_from_being_sent(
+    store: ClickHouseClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bar_repository, "ROWS_PER_INSERT", 1)
+    for closes in ([10.0, None], [10.0, 0.1234567]):
+        with pytest.raises(SchemaMismatch, match="open"):
+            ClickHouseBarRepository(store).write(bars(closes=closes))
+    assert number(store, "SELECT count() FROM bars") == 0
+
+
 def test_the_rows_of_one_insert_are_one_block(store: ClickHouseClient) -> None:
     pieces = [bars(f"{n:06d}.SZ", ["2024-01-02"], version=1).table for n in range(1, 51)]
     ClickHouseBarRepository(store).write(type(bars())(pa.concat_tables(pieces).unify_dictionaries()))
@@ -257,7 +267,7 @@ def test_one_client_serves_several_threads(store: ClickHouseClient) -> None:
     assert len(repository.held(None, DAILY, *JANUARY)) == 6
 
 
-def test_a_host_in_another_zone_changes_nothing(store: ClickHouseClient) -> None:
+def test_times_in_the_table_are_the_wall_clock_of_the_exchange(store: ClickHouseClient) -> None:
     repository = ClickHouseBarRepository(store)
     repository.write(bars(sessions=["1991-06-03"], series=MINUTES_5))
     texts = store.query("SELECT toString(timestamp) AS t FROM bars FINAL ORDER BY timestamp")["t"].to_pylist()

@@ -131,6 +131,32 @@ def test_a_missing_column_is_refused_with_file_and_column(tmp_path):
     assert "Traceback" not in ended.err
 
 
+def test_a_file_without_one_readable_row_is_an_error_that_names_the_first(tmp_path):
+    file = tmp_path / "bars.csv"
+    file.write_text(f"{HEADER}\n000001.SZ,yesterday,1,1,1,1,1,0,0,1,1\n")
+    ended = run("quickstart", "--from", file, "--dir", tmp_path / "db")
+    assert ended.code == 1, ended.out
+    assert "bars.csv:2: trade_date yesterday" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_folder_is_collected_series_by_series_and_what_is_no_bar_is_passed_over_aloud(tmp_path):
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    small_file(folder / "daily.csv")
+    minutes = ["datetime,open,high,low,close,volume"]
+    minutes += [f"2020-01-02 {clock},9,9,9,9,100" for clock in ("10:30:00", "11:30:00", "14:00:00", "15:00:00")]
+    (folder / "600000.csv").write_text("\n".join(minutes) + "\n")
+    (folder / "notes.csv").write_text("who,what\nme,this\n")
+    ended = run("quickstart", "--from", folder, "--dir", tmp_path / "db")
+    assert ended.code == 0, ended.err
+    assert "notes.csv" in ended.err
+    assert "1d/none of 1 codes" in ended.out
+    assert "60m/none of 1 codes" in ended.out
+    shown = run("bars", "600000.SH", "--frequency", "60m", "--db", tmp_path / "db", "--format", "csv").out
+    assert "2020-01-02T15:00:00+08:00" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

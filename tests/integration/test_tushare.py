@@ -291,7 +291,7 @@ class TestNothing:
         unknown(opened().fetch(asking([A], wanted=Cells.none())), UnknownReason.EMPTY_WITHOUT_EVIDENCE)
 
     @pytest.mark.parametrize(
-        ("api", "fault", "calls"), [("suspend_d", no_permission(), 2), ("daily", http_status(503), 3)]
+        ("api", "fault", "calls"), [("suspend_d", http_status(503), 2), ("daily", http_status(503), 3)]
     )
     def test_it_proves_nothing_when_the_proof_fails(
         self, opened: Open, server: TushareServer, api: str, fault: Fault, calls: int
@@ -299,8 +299,17 @@ class TestNothing:
         server.script(api, *([fault] if api == "suspend_d" else [None, fault]))
         answer = opened().fetch(asking([B], date(2024, 1, 3), date(2024, 1, 4)))
         assert isinstance(answer, Unknown)
-        assert answer.reason in {UnknownReason.NO_PERMISSION, UnknownReason.SERVER_ERROR}
+        assert answer.reason is UnknownReason.SERVER_ERROR
         assert answer.calls == calls
+
+    def test_an_account_without_suspensions_is_left_with_what_the_market_shows(
+        self, opened: Open, server: TushareServer
+    ) -> None:
+        server.script("suspend_d", no_permission())
+        answer = opened().fetch(asking([B], date(2024, 1, 3), date(2024, 1, 4)))
+        assert isinstance(answer, ProvenEmpty)
+        assert set(answer.absences.table["reason"].to_pylist()) == {"no_row"}
+        assert answer.calls == 3
 
 
 REPLY_FAULTS = {

@@ -144,9 +144,9 @@ def test_a_ragged_line_is_rejected_with_its_number(tmp_path: Path) -> None:
     assert isinstance(answer, Rows)
     assert answer.places is not None
     assert [answer.places.text(i) for i in range(2)] == ["daily.csv:2", "daily.csv:6"]
-    assert [(rule, value, place) for rule, _, value, place in rejected(answer)] == [
-        ("unreadable_row", "3 columns instead of 8", "daily.csv:4"),
-        ("unreadable_row", "10 columns instead of 8", "daily.csv:5"),
+    assert rejected(answer) == [
+        ("unreadable_row", "line", "3 columns instead of 8", "daily.csv:4"),
+        ("unreadable_row", "line", "10 columns instead of 8", "daily.csv:5"),
     ]
     assert json.loads(rejects_of(answer).table["row"][0].as_py()) == {"text": row()[:20]}
 

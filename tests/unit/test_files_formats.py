@@ -104,7 +104,7 @@ def test_baostock_minutes_have_their_time_in_one_column(tmp_path: Path) -> None:
     assert columns(answer, "timestamp")[-1] == ("2024-01-08 09:45",)
 
 
-def test_sina_daily_is_in_shares_and_a_flat_row_without_volume_is_a_suspension(tmp_path: Path) -> None:
+def test_sina_daily_is_in_shares_and_a_flat_row_of_volume_0_is_a_suspension(tmp_path: Path) -> None:
     path = written(
         tmp_path / "sina_qfq.csv",
         "code,date,open,high,low,close,vol",
@@ -115,15 +115,15 @@ def test_sina_daily_is_in_shares_and_a_flat_row_without_volume_is_a_suspension(t
         "1,2024-01-12,9.15,9.15,9.15,9.15,700",
     )
     answer = everything(files_source(path), Series(adjust=Adjust.QFQ), A)
-    # A row with a range but without a volume is not padding; a flat row with a volume is a locked limit.
+    # A row without a volume states nothing, flat or not; a flat row with a volume is a locked limit.
     assert columns(answer, "session", "volume") == [
         (date(2024, 1, 8), 12345.0),
+        (date(2024, 1, 10), None),
         (date(2024, 1, 11), None),
         (date(2024, 1, 12), 700.0),
     ]
     assert {cell[1]: reason for cell, (reason, _) in absent(answer).items()} == {
         "2024-01-09": "suspended",
-        "2024-01-10": "suspended",
     }
 
 

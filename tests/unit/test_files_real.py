@@ -104,14 +104,14 @@ CASES = {
         for code in ("000001", "600000", "600063", "600519")
     },
 }
-PADDED = {"daily/baostock_qfq_2017_202008.csv": 291, "daily/sina_qfq_2020_2026.csv": 65}
-"""Lines that pad sessions without trading (tradestatus 0; flat with volume 0 or empty), counted with awk."""
+PADDED = {"daily/baostock_qfq_2017_202008.csv": 291, "daily/sina_qfq_2020_2026.csv": 33}
+"""Lines that pad sessions without trading (tradestatus 0; flat with volume 0), counted with awk."""
 
 
 def idle(line: Line) -> bool:
     if "tradestatus" in line:
         return line["tradestatus"] == "0"
-    return "vol" in line and "date" in line and not float(line["vol"] or 0) and line["high"] == line["low"]
+    return "vol" in line and "date" in line and line["vol"] == "0" and line["high"] == line["low"]
 
 
 @needs_shared

@@ -63,7 +63,7 @@ def quickstart(
     start: Annotated[str | None, typer.Option(help="First session, YYYY-MM-DD or YYYYMMDD.")] = None,
     end: Annotated[str | None, typer.Option(help="Last session.")] = None,
     adjust: Annotated[
-        Adjust | None, typer.Option(help="Adjustment of the prices in --from, where its name does not say.")
+        Adjust | None, typer.Option(help="Adjustment of the prices in --from, whatever its name says.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:

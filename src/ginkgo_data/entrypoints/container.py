@@ -27,6 +27,7 @@ from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQuality
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
 from ginkgo_data.adapters.clickhouse.schema import apply_schema, check_schema
 from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
+from ginkgo_data.adapters.files.archive import FileArchive
 from ginkgo_data.adapters.files.bar_source import FilesBarSource
 from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
 from ginkgo_data.adapters.kafka.letter_wire import dead_letter_key
@@ -147,17 +148,18 @@ class Container(containers.DeclarativeContainer):
 
     call_budget = providers.Singleton(InMemoryCallBudget, clock)
     tushare = providers.Resource(_tushare, settings, call_budget, clock)
+    archive = providers.Singleton(FileArchive, settings.provided.sources.files)
     policy = providers.Singleton(lambda settings: settings.worker.policy, settings)
     plain_bar_source = providers.Selector(
         providers.Callable(lambda settings: settings.sources.bars[0], settings),
         tushare=providers.Singleton(TushareBarSource, tushare),
-        files=providers.Singleton(FilesBarSource, settings.provided.sources.files),
+        files=providers.Singleton(FilesBarSource, settings.provided.sources.files, archive),
     )
     bar_source = providers.Singleton(RetryingBarSource, plain_bar_source, policy, clock)
     plain_reference_source = providers.Selector(
         providers.Callable(lambda settings: (settings.sources.reference or settings.sources.bars)[0], settings),
         tushare=providers.Singleton(TushareReferenceSource, tushare),
-        files=providers.Singleton(FilesReferenceSource, settings.provided.sources.files),
+        files=providers.Singleton(FilesReferenceSource, settings.provided.sources.files, archive),
     )
     reference_source = providers.Singleton(RetryingReferenceSource, plain_reference_source, policy, clock)
 

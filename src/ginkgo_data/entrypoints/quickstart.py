@@ -1,5 +1,5 @@
 # Upstream: entrypoints.{cli, show_quickstart}
-# Downstream: adapters.{kafka, memory}, domain.{model, services}, entrypoints, dependency_injector
+# Downstream: adapters.{files, kafka, memory}, domain.{model, services}, entrypoints, dependency_injector
 # Role: The newcomer's run: real command bytes through the whole house on an embedded engine
 """Quickstart: puts the bytes a real sender would send on the in-memory stream, and works them with a real worker."""
 
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dependency_injector import providers
 
+from ginkgo_data.adapters.files.archive import FileArchive
 from ginkgo_data.adapters.kafka.wire import DATA_TOPIC, decode_command, encode_command
 from ginkgo_data.adapters.kafka.work_wire import due_at
 from ginkgo_data.adapters.memory.bar_source import InMemoryBarSource
@@ -27,8 +28,10 @@ from ginkgo_data.domain.model.commands import (
     SyncSecurities,
     SyncTradingCalendar,
 )
-from ginkgo_data.domain.model.errors import CalendarHorizonExceeded
-from ginkgo_data.domain.model.quality import DataQualityReport
+from ginkgo_data.domain.model.coverage import Cells
+from ginkgo_data.domain.model.errors import CalendarHorizonExceeded, SchemaMismatch
+from ginkgo_data.domain.model.fetch import FetchRequest, Unknown
+from ginkgo_data.domain.model.quality import DataQualityReport, Rejects
 from ginkgo_data.domain.model.series import DAILY, Adjust, Frequency, Series
 from ginkgo_data.domain.services.sessions import newest_closed
 from ginkgo_data.domain.services.tally import Watch
@@ -161,28 +164,54 @@ class Quickstart:
         container.plain_reference_source.override(providers.Object(InMemoryReferenceSource(sample.securities)))
 
     def _reference_commands(self, container: Container) -> list[Command]:
-        archive = container.bar_source().capabilities.extent is not None
+        archive = self._wish.source is not None or container.bar_source().capabilities.extent is not None
         return [SyncSecurities()] if archive else [SyncTradingCalendar(), SyncSecurities()]
 
     def _bar_commands(self, container: Container) -> list[Command]:
-        wish = self._wish
         capabilities = container.bar_source().capabilities
-        commands: list[Command] = []
-        for series in sorted(capabilities.series, key=str):
-            if capabilities.extent is not None:
-                first, last = capabilities.extent
-                begin, end = wish.start or first, wish.end or last
-                commands.append(CollectBars(wish.codes, series, begin, end, full=True))
-            elif (
-                wish.start
-                or wish.end
-                or wish.codes
-                or len(container.reference_repository().securities()) <= SMALL_UNIVERSE
-            ):
-                commands.append(CollectBars(wish.codes, series, wish.start, wish.end, full=True))
-            elif series == DAILY:
-                commands.append(CollectBars(None, series, sessions=RECENT_SESSIONS, word="update_data"))
-        return [*commands, ProbeHeartbeat()]
+        if self._wish.source is not None:
+            commands: list[Command] = list(self._archive_commands(container.archive()))
+            if not commands:
+                self._refuse_unreadable(container)
+            return [*commands, ProbeHeartbeat()]
+        if capabilities.extent is None:
+            return [*self._live_commands(container), ProbeHeartbeat()]
+        first, last = capabilities.extent
+        return [self._snapshot(DAILY, first, last), ProbeHeartbeat()]
+
+    def _archive_commands(self, archive: FileArchive) -> Iterator[Command]:
+        """Yield a snapshot per series of the archive, of the codes and sessions that it has."""
+        for series in sorted({series for entry in archive.entries() for series in entry.spans}, key=str):
+            spans = archive.spans(series)
+            if not spans:
+                continue
+            first, last = min(span[0] for span in spans.values()), max(span[1] for span in spans.values())
+            yield self._snapshot(series, first, last, tuple(sorted(spans)))
+
+    def _refuse_unreadable(self, container: Container) -> None:
+        """Put an archive without one readable row into quarantine, and raise `SchemaMismatch` naming an example."""
+        everything = FetchRequest(DAILY, None, date(1990, 1, 1), date(2199, 12, 31), Cells.none(), 0)
+        answer = container.bar_source().fetch(everything)
+        rejects = answer.rejects if not isinstance(answer, Unknown) else Rejects.empty()
+        container.quality_repository().quarantine(rejects)
+        example = next(iter(rejects.table.slice(0, 1).to_pylist()), None)
+        first = f"; the first: {example['place']}: {example['field']} {example['value']}" if example else ""
+        raise SchemaMismatch(f"{self.origin}: none of its {len(rejects)} rows can be read as a bar{first}")
+
+    def _live_commands(self, container: Container) -> Iterator[Command]:
+        """Yield what to ask a live vendor: what was wished, a small universe whole, else the newest sessions."""
+        wish = self._wish
+        small = len(container.reference_repository().securities()) <= SMALL_UNIVERSE
+        if wish.start or wish.end or wish.codes or small:
+            yield self._snapshot(DAILY, None, None)
+        else:
+            yield CollectBars(None, DAILY, sessions=RECENT_SESSIONS, word="update_data")
+
+    def _snapshot(
+        self, series: Series, first: date | None, last: date | None, codes: tuple[str, ...] | None = None
+    ) -> CollectBars:
+        wish = self._wish
+        return CollectBars(wish.codes or codes, series, wish.start or first, wish.end or last, full=True)
 
     def _work(
         self, container: Container, worker: DataWorker, commands: list[Command], told: Callable[[Command], None] | None

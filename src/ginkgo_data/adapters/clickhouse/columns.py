@@ -81,7 +81,7 @@ def decimals(column: pa.ChunkedArray) -> pa.Array:
     np.right_shift(words[:, 0], 63, out=words[:, 1])
     validity = None
     if column.null_count:
-        validity = pa.concat_arrays(pc.is_valid(column).chunks).buffers()[1]
+        validity = pa.py_buffer(np.packbits(pc.is_valid(column).to_numpy(), bitorder="little"))
     return pa.Array.from_buffers(DECIMAL, len(column), [validity, pa.py_buffer(words)])
 
 

@@ -22,7 +22,7 @@ from ginkgo_data.domain.model.coverage import ABSENCE_SCHEMA, AbsenceReason, Abs
 
 IDLE_WORDS = {
     Padding.STATUS: "tradestatus=0, volume 0",
-    Padding.FLAT: "row without trading (open=high=low=close, volume 0 or empty)",
+    Padding.FLAT: "row without trading (open=high=low=close, volume 0)",
     Padding.ZERO: "rows without trading (all prices and volumes 0)",
 }
 

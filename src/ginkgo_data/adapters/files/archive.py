@@ -1,4 +1,4 @@
-# Upstream: adapters.files.{bar_source, reference_source}
+# Upstream: adapters.files.{bar_source, reference_source}, entrypoints.{container, quickstart}
 # Downstream: adapters.files.{config, errors, formats, keys, rows, scanning, tables}, domain.model.{errors, series}
 # Role: The files of an archive: found, indexed once, watched for change, read on demand
 """An archive is one file or a folder of files. Its index is built at first use, and again where a file's stamp changes.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from threading import Lock
 
@@ -62,6 +63,15 @@ class FileArchive:
             if refresh or not self._entries:
                 self._refresh()
             return list(self._entries.values())
+
+    def spans(self, series: Series) -> dict[str, tuple[date, date]]:
+        """Return first and last session of every code that has bars of `series`."""
+        found: dict[str, tuple[date, date]] = {}
+        for entry in self.entries():
+            for code, (first, last) in entry.spans.get(series, {}).items():
+                known = found.get(code, (first, last))
+                found[code] = (min(known[0], first), max(known[1], last))
+        return found
 
     def holding(self, series: Series, codes: Sequence[str] | None) -> list[FileEntry]:
         """Return the files with rows of `series` for any of `codes`, or with rows that do not say whose they are."""

@@ -129,6 +129,7 @@ class Faults:
             {
                 "series": -1,
                 "rule": UNREADABLE_ROW,
+                "field": "line",
                 "value": line.problem,
                 "row": json.dumps({"text": line.text}, ensure_ascii=False),
                 "line": line.line,

@@ -6,7 +6,7 @@
 | vendor | daily volume | amount | minute volume | minute label | suspended days |
 |---|---|---|---|---|---|
 | Tushare | lots, two decimals | thousand CNY | shares, CNY | end | no row |
-| Sina | shares | CNY | shares | end | daily: flat row with volume 0 or empty; minutes: rows of zeros |
+| Sina | shares | CNY | shares | end | daily: flat row with volume 0; minutes: rows of zeros |
 | Baostock | shares | CNY | shares | end | row with tradestatus 0 |
 | Eastmoney | lots | CNY | lots | end (and a 09:30 auction bar) | no row |
 | TDX .day, .lc1, .lc5 | shares | CNY | shares | end | no row |
@@ -43,19 +43,16 @@ class Padding(Enum):
     STATUS = "status"
     """A status column says 0."""
     FLAT = "flat"
-    """open = high = low = close, and volume 0 or empty."""
+    """open = high = low = close, and volume 0 (an empty volume states nothing)."""
     ZERO = "zero"
     """Every price is 0, in all rows of the session."""
 
 
-PRICE_COLUMNS = {
+_VALUES = {
     "open": ("open", "开盘", "开盘价", "今开"),
     "high": ("high", "最高", "最高价"),
     "low": ("low", "最低", "最低价"),
     "close": ("close", "收盘", "收盘价"),
-}
-_VALUES = {
-    **PRICE_COLUMNS,
     "volume": ("volume", "vol", "成交量"),
     "amount": ("amount", "成交额", "成交金额"),
     "pre_close": ("pre_close", "preclose", "昨收", "昨收盘", "前收盘", "前收盘价"),

@@ -136,14 +136,16 @@ def _idle(cells: pa.RecordBatch, layout: Layout, numbers: dict[str, pa.Array]) -
     if padding is Padding.NONE or (padding is Padding.STATUS and "status" not in layout.columns):
         return np.zeros(len(cells), np.bool_)
     opened, high, low, close = (numbers[price].to_numpy(zero_copy_only=False) for price in PRICES)
-    untraded = np.nan_to_num(numbers["volume"].to_numpy(zero_copy_only=False), nan=0.0) == 0.0
+    volume = numbers["volume"].to_numpy(zero_copy_only=False)
+    untraded = np.nan_to_num(volume, nan=0.0) == 0.0
     flat = (opened == high) & (high == low) & (low == close)
     if padding is Padding.ZERO:
         idle: Mask = untraded & flat & (close == 0.0)
     elif padding is Padding.STATUS:
         idle = untraded & pc.equal(as_texts(cells[layout.columns["status"]]), "0").to_numpy(zero_copy_only=False)
     else:
-        idle = untraded & flat
+        # An empty volume states nothing: without a status beside it, such a row goes to quarantine.
+        idle = flat & (volume == 0.0)
     return idle
 
 

@@ -119,12 +119,15 @@ class TushareBarSource:
         )
 
     def _without_rows(self, request: FetchRequest, gaps: Cells) -> ProvenEmpty | Unknown:
-        """Answer where `daily` has no row at all: proven cell by cell, or unknown. Counts its own calls only."""
+        """Answer where `daily` has no row at all: proven cell by cell, or unknown. Counts its own calls only.
+
+        An account that may not ask for suspensions is left with what the market shows.
+        """
         if not len(gaps):
             detail = f"{in_words(DAILY.name, of_request(request))} has no row, and no cell was wanted to prove that for"
             return Unknown(UnknownReason.EMPTY_WITHOUT_EVIDENCE, detail, calls=0)
         told = self._suspensions(request, gaps)
-        if told.trouble:
+        if told.trouble and told.trouble.reason is not UnknownReason.NO_PERMISSION:
             return told.trouble
         if not len(told.left):
             return ProvenEmpty(told.explained, calls=told.calls)
