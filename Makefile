@@ -33,6 +33,7 @@ check: $(DEV) ## Check style, types, layers and file headers
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) -m mypy tests/typing
 	@$(BIN)/lint-imports
 	@$(PY) scripts/check_headers.py
 

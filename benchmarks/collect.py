@@ -1,9 +1,10 @@
 """Collecting against bare inserting: how much of the engine's own rate is left after proving the data.
 
 `collect`: source in memory -> planned, fetched, validated, stored, read back, through the real collector.
-`bare`: one `insert_arrow` per 200,000 rows of the same columns, converted beforehand, into the same kind of table.
-Both run in this process on the embedded engine, in turn, a fresh database each time; the ratio is taken pair
-by pair. Usage: python benchmarks/collect.py [--rows 2000000] [--pairs 3]
+`bare`: `insert_arrow` of the same columns, converted beforehand, into the same kind of table, as one call for the
+whole table (`bare, one call`) and in the pieces of 200,000 rows that a collection makes (`bare, pieces`).
+All run in this process on the embedded engine, in turn, a fresh database each time; ratios are taken round by
+round. Usage: python benchmarks/collect.py [--rows 2000000] [--rounds 3]
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def generated(rows: int, calendar: ExchangeCalendarsTradingCalendar):
     return make_sample(sessions, codes, suspensions=0.0), sessions
 
 
-def collect(sample, sessions, client: ClickHouseClient, calendar, pool: ThreadPoolExecutor) -> tuple[float, int]:
-    """Return seconds and rows of one full collection."""
+def collect(sample, sessions, client: ClickHouseClient, calendar, pool: ThreadPoolExecutor) -> float:
+    """Return the seconds of one full collection; it fails when a row is missing at the end."""
     clock = SystemClock()
     reference = ClickHouseReferenceRepository(client)
     versions = ClickHouseVersionClock(client, clock)
@@ -76,52 +77,57 @@ def collect(sample, sessions, client: ClickHouseClient, calendar, pool: ThreadPo
     seconds = time.perf_counter() - begin
     assert result.written == len(sample.bars), result
     assert result.counts.unexplained == 0, result.counts
-    return seconds, result.written
+    return seconds
 
 
-def bare(table: pa.Table, client: ClickHouseClient) -> float:
-    """Return the seconds that plain inserts of the converted table take."""
+def bare(table: pa.Table, client: ClickHouseClient, piece: int) -> float:
+    """Return the seconds that plain inserts of the converted table take, `piece` rows each."""
     begin = time.perf_counter()
-    for offset in range(0, table.num_rows, BATCH):
-        client.insert("bars", table.slice(offset, BATCH))
+    for offset in range(0, table.num_rows, piece):
+        client.insert("bars", table.slice(offset, piece))
     return time.perf_counter() - begin
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
     wanted = parser.parse_args()
     calendar = ExchangeCalendarsTradingCalendar()
     sample, sessions = generated(wanted.rows, calendar)
     rows = len(sample.bars)
-    stamped = sample.bars.table.set_column(
-        sample.bars.table.column_names.index("version"), "version", pa.array(np.full(rows, 1, np.uint64))
-    )
+    place = sample.bars.table.column_names.index("version")
+    stamped = sample.bars.table.set_column(place, "version", pa.array(np.full(rows, 1, np.uint64)))
     converted = bar_rows(BarBatch(stamped))
     pool = ThreadPoolExecutor(2)
-    ratios, rates = [], {"collect": [], "bare": []}
+    seconds: dict[str, list[float]] = {"collect": [], "bare, pieces": [], "bare, one call": []}
     with tempfile.TemporaryDirectory() as folder:
-        for pair in range(wanted.pairs):
-            timings = {}
-            order = ("bare", "collect") if pair % 2 else ("collect", "bare")
-            for kind in order:
-                client = open_client(ClickHouseConfig(url=f"chdb://{Path(folder) / 'db'}?database={kind}{pair}"))
+        for number in range(wanted.rounds):
+            kinds = list(seconds)
+            for kind in kinds[number % 3 :] + kinds[: number % 3]:
+                database = f"run{number}_{kinds.index(kind)}"
+                client = open_client(ClickHouseConfig(url=f"chdb://{Path(folder) / 'db'}?database={database}"))
                 apply_schema(client)
-                if kind == "bare":
-                    timings[kind] = bare(converted, client)
+                if kind == "collect":
+                    seconds[kind].append(collect(sample, sessions, client, calendar, pool))
                 else:
-                    timings[kind], _ = collect(sample, sessions, client, calendar, pool)
-                client.command(f"DROP DATABASE {kind}{pair}")
+                    seconds[kind].append(bare(converted, client, BATCH if kind == "bare, pieces" else rows))
+                client.command(f"DROP DATABASE {database}")
                 client.close()
-                rates[kind].append(rows / timings[kind])
-            ratios.append(timings["bare"] / timings["collect"])
+    print(f"rows                     {rows:,}")
+    for kind, values in seconds.items():
+        rates = [rows / value for value in values]
+        print(f"{kind:15} rows/s   {spread(rates, ',.0f')}")
+    for kind in ("bare, one call", "bare, pieces"):
+        ratios = [plain / whole for plain, whole in zip(seconds[kind], seconds["collect"], strict=True)]
+        print(f"collect / {kind:14} {spread(ratios, '.2f')}   aim 0.80")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"rows            {rows:,}")
-    for kind, values in rates.items():
-        print(f"{kind:8} rows/s  {statistics.median(values):,.0f}  ({min(values):,.0f} … {max(values):,.0f})")
-    print(f"ratio           {statistics.median(ratios):.2f}  ({min(ratios):.2f} … {max(ratios):.2f})   aim 0.80")
-    print(f"peak memory     {peak:,.0f} MiB (the sample and the engine included)")
+    print(f"peak memory              {peak:,.0f} MiB (the sample, its converted copy and the engine included)")
+
+
+def spread(values: list[float], form: str) -> str:
+    """Return median, minimum and maximum."""
+    return f"{statistics.median(values):{form}}  ({min(values):{form}} … {max(values):{form}})"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,145 @@
+"""Every adapter fits its port: checked by mypy in `make check`, never run.
+
+A new adapter is added to the line of its port; a method that is missing or of another shape is then a type error.
+"""
+
+from __future__ import annotations
+
+from ginkgo_data.adapters.calendars.layered import LayeredTradingCalendar
+from ginkgo_data.adapters.calendars.stored import StoredTradingCalendar
+from ginkgo_data.adapters.calendars.xshg import ExchangeCalendarsTradingCalendar
+from ginkgo_data.adapters.clickhouse.absence_repository import ClickHouseAbsenceRepository
+from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
+from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
+from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
+from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
+from ginkgo_data.adapters.files.bar_source import FilesBarSource
+from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
+from ginkgo_data.adapters.kafka.wire import decode_command
+from ginkgo_data.adapters.memory.absence_repository import InMemoryAbsenceRepository
+from ginkgo_data.adapters.memory.adjustment_source import InMemoryAdjustmentSource
+from ginkgo_data.adapters.memory.alert_memory import InMemoryAlertMemory
+from ginkgo_data.adapters.memory.bar_repository import InMemoryBarRepository
+from ginkgo_data.adapters.memory.bar_source import InMemoryBarSource
+from ginkgo_data.adapters.memory.call_budget import InMemoryCallBudget
+from ginkgo_data.adapters.memory.clock import ManualClock
+from ginkgo_data.adapters.memory.command_stream import InMemoryCommandStream
+from ginkgo_data.adapters.memory.dead_letters import InMemoryDeadLetters
+from ginkgo_data.adapters.memory.heartbeats import InMemoryHeartbeats
+from ginkgo_data.adapters.memory.notifications import InMemoryNotifications
+from ginkgo_data.adapters.memory.quality_repository import InMemoryQualityRepository
+from ginkgo_data.adapters.memory.reference_repository import InMemoryReferenceRepository
+from ginkgo_data.adapters.memory.reference_source import InMemoryReferenceSource
+from ginkgo_data.adapters.memory.trading_calendar import InMemoryTradingCalendar
+from ginkgo_data.adapters.memory.version_clock import InMemoryVersionClock
+from ginkgo_data.adapters.memory.work_queue import InMemoryWorkQueue
+from ginkgo_data.adapters.resilience.adjustment_source import RetryingAdjustmentSource
+from ginkgo_data.adapters.resilience.bar_source import RetryingBarSource
+from ginkgo_data.adapters.resilience.reference_source import RetryingReferenceSource
+from ginkgo_data.adapters.system.clock import SystemClock
+from ginkgo_data.adapters.tushare.adjustment_source import TushareAdjustmentSource
+from ginkgo_data.adapters.tushare.bar_source import TushareBarSource
+from ginkgo_data.adapters.tushare.reference_source import TushareReferenceSource
+from ginkgo_data.ports.adjustment_source import AdjustmentSource
+from ginkgo_data.ports.alert_memory import AlertMemory
+from ginkgo_data.ports.bar_repository import AbsenceRepository, BarRepository
+from ginkgo_data.ports.bar_source import BarSource
+from ginkgo_data.ports.call_budget import CallBudget
+from ginkgo_data.ports.clock import Clock
+from ginkgo_data.ports.command_stream import CommandDecoder, CommandStream
+from ginkgo_data.ports.dead_letters import DeadLetters
+from ginkgo_data.ports.heartbeats import Heartbeats
+from ginkgo_data.ports.notifications import Notifications
+from ginkgo_data.ports.quality_repository import QualityRepository
+from ginkgo_data.ports.reference_repository import ReferenceRepository
+from ginkgo_data.ports.reference_source import ReferenceSource
+from ginkgo_data.ports.trading_calendar import TradingCalendar
+from ginkgo_data.ports.version_clock import VersionClock
+from ginkgo_data.ports.work_queue import WorkQueue
+
+decoder: CommandDecoder = decode_command
+
+
+def absence_repositories(*fit: AbsenceRepository) -> None: ...
+def adjustment_sources(*fit: AdjustmentSource) -> None: ...
+def alert_memories(*fit: AlertMemory) -> None: ...
+def bar_repositories(*fit: BarRepository) -> None: ...
+def bar_sources(*fit: BarSource) -> None: ...
+def call_budgets(*fit: CallBudget) -> None: ...
+def clocks(*fit: Clock) -> None: ...
+def command_streams(*fit: CommandStream) -> None: ...
+def dead_letters(*fit: DeadLetters) -> None: ...
+def heartbeats(*fit: Heartbeats) -> None: ...
+def notifications(*fit: Notifications) -> None: ...
+def quality_repositories(*fit: QualityRepository) -> None: ...
+def reference_repositories(*fit: ReferenceRepository) -> None: ...
+def reference_sources(*fit: ReferenceSource) -> None: ...
+def trading_calendars(*fit: TradingCalendar) -> None: ...
+def version_clocks(*fit: VersionClock) -> None: ...
+def work_queues(*fit: WorkQueue) -> None: ...
+
+
+def bars_fit(
+    a: ClickHouseBarRepository,
+    b: InMemoryBarRepository,
+    c: ClickHouseAbsenceRepository,
+    d: InMemoryAbsenceRepository,
+    e: ClickHouseQualityRepository,
+    f: InMemoryQualityRepository,
+    g: ClickHouseReferenceRepository,
+    h: InMemoryReferenceRepository,
+    i: ClickHouseVersionClock,
+    j: InMemoryVersionClock,
+) -> None:
+    """Stores."""
+    bar_repositories(a, b)
+    absence_repositories(c, d)
+    quality_repositories(e, f)
+    reference_repositories(g, h)
+    version_clocks(i, j)
+
+
+def sources_fit(
+    a: TushareBarSource,
+    b: FilesBarSource,
+    c: InMemoryBarSource,
+    d: RetryingBarSource,
+    e: TushareReferenceSource,
+    f: FilesReferenceSource,
+    g: InMemoryReferenceSource,
+    h: RetryingReferenceSource,
+    i: TushareAdjustmentSource,
+    j: InMemoryAdjustmentSource,
+    k: RetryingAdjustmentSource,
+) -> None:
+    """Vendors."""
+    bar_sources(a, b, c, d)
+    reference_sources(e, f, g, h)
+    adjustment_sources(i, j, k)
+
+
+def host_and_broker_fit(
+    a: SystemClock,
+    b: ManualClock,
+    c: LayeredTradingCalendar,
+    d: StoredTradingCalendar,
+    e: ExchangeCalendarsTradingCalendar,
+    f: InMemoryTradingCalendar,
+    g: InMemoryCommandStream,
+    h: InMemoryWorkQueue,
+    i: InMemoryDeadLetters,
+    j: InMemoryNotifications,
+    k: InMemoryHeartbeats,
+    m: InMemoryAlertMemory,
+    n: InMemoryCallBudget,
+) -> None:
+    """Clocks, calendars, broker and memory."""
+    clocks(a, b)
+    trading_calendars(c, d, e, f)
+    command_streams(g)
+    work_queues(h)
+    dead_letters(i)
+    notifications(j)
+    heartbeats(k)
+    alert_memories(m)
+    call_budgets(n)
