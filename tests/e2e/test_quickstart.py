@@ -195,6 +195,26 @@ def test_every_row_of_the_shared_file_is_stored(tmp_path):
 
 
 @needs_shared
+@pytest.mark.parametrize(
+    ("file", "written", "rejected", "absent"),
+    [
+        ("daily/baostock_qfq_2017_202008.csv", 5031, 0, 291),
+        ("daily/sina_qfq_2020_2026.csv", 37_735, 32, 33),
+        ("daily/tushare_pro_bar_qfq_2015_202009.csv", 36_797, 0, 0),
+        ("minute/sina_15min_600000.csv", 1872, 0, 0),
+        # Index and stock from 1990 on; the vendor's high or low is wrong on 16 days of the index, 1991 to 1995.
+        ("tdx/vipdoc", 14_558, 16, 0),
+    ],
+)
+def test_shared_files_of_every_vendor_are_stored_whole(tmp_path, file, written, rejected, absent):
+    ended = run("quickstart", "--from", SHARED / file, "--dir", tmp_path / "db", "--json")
+    assert ended.code == 0, ended.err
+    account = ended.json
+    assert (account["bars_written"], account["bars_rejected"]) == (written, rejected)
+    assert account["coverage"]["absent"] == absent
+
+
+@needs_shared
 def test_a_run_killed_at_any_moment_and_repeated_ends_equal_to_an_undisturbed_one(tmp_path):
     begin = time.monotonic()
     assert run("quickstart", "--from", TUSHARE_FILE, "--dir", tmp_path / "calm", "--json").code == 0
