@@ -10,7 +10,7 @@ import pytest
 
 from ginkgo_data.adapters.system.clock import SystemClock
 from ginkgo_data.domain.model.bars import BarBatch
-from ginkgo_data.domain.model.errors import StoreUnavailable
+from ginkgo_data.domain.model.errors import BrokerUnavailable, StoreUnavailable
 from ginkgo_data.domain.model.retry import RetryPolicy
 from ginkgo_data.domain.model.worker import WorkerStatus
 from ginkgo_data.entrypoints.worker import DataWorker, WorkerOptions, WorkerParts
@@ -217,6 +217,49 @@ def test_an_error_outside_a_command_leads_to_error_and_back_to_running(working):
     assert "the client broke" in worker.get_stats()["last_error"]
     told = [d["to"] for kind, d in working.parts.notifications.events if kind == "worker_state"]
     assert told[:5] == ["STARTING", "RUNNING", "ERROR", "STARTING", "RUNNING"]
+
+
+class Failing:
+    """A stream whose named method fails some times, as with a broker that is away."""
+
+    def __init__(self, inner, method: str, failures: int) -> None:
+        self.inner, self.method, self.failures = inner, method, failures
+
+    def __getattr__(self, name):
+        if name == self.method and self.failures:
+            self.failures -= 1
+            raise BrokerUnavailable("no broker")
+        return getattr(self.inner, name)
+
+
+@pytest.mark.parametrize("method", ["receive", "commit"])
+def test_a_broker_that_comes_back_degrades_the_worker_but_does_not_stop_it(working, method):
+    working.send(code=A, full=True)
+    worker = working.worker(stream=Failing(working.parts.stream, method, 3))
+    worker.start()
+    working.until(lambda: not working.parts.broker.pending())
+    assert [report.records_written for report in working.parts.notifications.reports] == [5]
+    working.until(lambda: worker.observe().degraded is None)
+    told = [d["to"] for kind, d in working.parts.notifications.events if kind == "worker_state"]
+    assert told == ["STARTING", "RUNNING"]
+
+
+def test_what_is_in_hand_when_something_breaks_is_worked_again(working):
+    class BreaksOnce:
+        def __init__(self, inner):
+            self.inner, self.broken = inner, False
+
+        def run(self, deliveries, hooks):
+            if not self.broken:
+                self.broken = True
+                raise RuntimeError("outside any command")
+            return self.inner.run(deliveries, hooks)
+
+    working.send(code=A, full=True)
+    worker = working.worker(round=BreaksOnce(working.parts.round))
+    worker.start()
+    working.until(lambda: not working.parts.broker.pending())
+    assert working.parts.notifications.reports[0].records_written == 5
 
 
 def test_what_was_taken_and_not_finished_is_delivered_again_after_a_crash(working):

@@ -172,39 +172,46 @@ class DataWorker(threading.Thread):
     def _turn(self) -> None:
         """Take what waits and work it as one round; what had to be held goes first and stops the intake."""
         self._progressed()
-        deliveries = self._held or self._gather()
-        if not deliveries:
-            return
         try:
-            self._parts.versions.synchronise()
-        except StoreUnavailable as error:
-            self._hold(deliveries, f"StoreUnavailable: {error}")
-            return
+            self._commit()
+            if not self._held:
+                self._held = self._gather()
+            if self._held:
+                self._work()
+        except (BrokerUnavailable, StoreUnavailable) as error:
+            self._degrade(f"{type(error).__name__}: {error}")
+        else:
+            if not self._held:
+                self._degraded = None
+
+    def _work(self) -> None:
+        """Work what is in hand; until its end is known it stays in hand, whatever is raised on the way."""
+        deliveries = self._held
+        self._parts.versions.synchronise()
         until = self._parts.clock.monotonic() + self._options.round_budget
-        result = self._parts.round.run(
-            deliveries, Hooks(lambda: self._may_go_on(until), self._seen, self._heartbeat.beat)
-        )
+        hooks = Hooks(lambda: self._may_go_on(until), self._seen, self._heartbeat.beat)
+        result = self._parts.round.run(deliveries, hooks)
         self._count(deliveries, result)
         for delivery in result.finished:
             self._ledger.finished(delivery.record)
+        self._held = result.held
         self._commit()
         if result.held:
-            self._hold(result.held, result.hold_reason)
-        else:
-            self._held = []
-            self._degraded = None
+            self._degrade(result.hold_reason)
 
     def _gather(self) -> list[Delivery]:
         """Return waiting deliveries; the first one waits `coalesce_wait` for company."""
         options, clock = self._options, self._parts.clock
         gathered = list(self._parts.stream.receive(options.max_poll_records, options.poll_timeout))
-        if gathered:
-            until = clock.monotonic() + options.coalesce_wait
-            while len(gathered) < options.max_poll_records and (left := until - clock.monotonic()) > 0:
+        until = clock.monotonic() + options.coalesce_wait
+        while gathered and len(gathered) < options.max_poll_records and (left := until - clock.monotonic()) > 0:
+            try:
                 more = self._parts.stream.receive(options.max_poll_records - len(gathered), left)
-                if not more:
-                    break
-                gathered += more
+            except BrokerUnavailable:
+                break  # the next turn will meet it again; what was received is worked first
+            if not more:
+                break
+            gathered += more
         for delivery in gathered:
             self._ledger.delivered(delivery.record)
         return gathered
@@ -215,12 +222,11 @@ class DataWorker(threading.Thread):
             self._parts.stream.commit(offsets)
             self._ledger.committed(offsets)
 
-    def _hold(self, deliveries: list[Delivery], reason: str) -> None:
-        """Keep `deliveries` for the next turn and wait a little: nothing of them is committed."""
-        self._held = list(deliveries)
+    def _degrade(self, reason: str) -> None:
+        """Say that the worker cannot go on just now, and wait a little: nothing in hand is committed."""
         since = self._degraded[1] if self._degraded else self._parts.clock.now()
         self._degraded = (reason, since)
-        log.warning("held %d deliveries: %s", len(deliveries), reason)
+        log.warning("%d deliveries held: %s", len(self._held), reason)
         held_for = (self._parts.clock.now() - since).total_seconds()
         self._wait(self._options.backoff.delay(1 + int(held_for // 5)))
 
