@@ -7,5 +7,14 @@ import pytest
 pytest.register_assert_rewrite("contracts", "support")
 
 from support.engine import engine, store, store_config  # noqa: E402  (after the rewrite is registered)
+from support.servers import clickhouse_server, kafka_server, redis_server, servers_healed  # noqa: E402
 
-__all__ = ["engine", "store", "store_config"]
+__all__ = [
+    "clickhouse_server",
+    "engine",
+    "kafka_server",
+    "redis_server",
+    "servers_healed",
+    "store",
+    "store_config",
+]

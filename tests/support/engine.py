@@ -1,8 +1,8 @@
-"""Stores for tests: one embedded engine per process, a fresh database with the whole schema per test.
+"""Stores for tests: one engine per session and way to reach it, a fresh database with the whole schema per test.
 
-A process can have only one engine directory open, so every test that needs the embedded engine takes
-`store_config` (an address) or `store` (an open client) from here; a conftest imports the three fixtures by name.
-Another way to reach an engine is one more parameter of `engine`.
+A process can have only one engine directory open, so every test that needs a store takes `store_config` (an
+address) or `store` (an open client) from here; a conftest imports the three fixtures by name. Every such test runs
+twice: with the engine inside this process, and over HTTP with the server of `support.servers`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,13 @@ Engine = Callable[[str], ClickHouseConfig]
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session", params=["embedded"])
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+@pytest.fixture(scope="session", params=["embedded", "http"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """The engine of this session, kept open by one client so that no test pays for its start."""
+    if request.param == "http":
+        server = request.getfixturevalue("clickhouse_server")
+        yield lambda database: ClickHouseConfig(url=server.database(database))
+        return
     directory = tmp_path_factory.getbasetemp() / "engine"
 
     def address(database: str) -> ClickHouseConfig:

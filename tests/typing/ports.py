@@ -33,6 +33,9 @@ from ginkgo_data.adapters.memory.reference_source import InMemoryReferenceSource
 from ginkgo_data.adapters.memory.trading_calendar import InMemoryTradingCalendar
 from ginkgo_data.adapters.memory.version_clock import InMemoryVersionClock
 from ginkgo_data.adapters.memory.work_queue import InMemoryWorkQueue
+from ginkgo_data.adapters.redis.alert_memory import RedisAlertMemory
+from ginkgo_data.adapters.redis.call_budget import RedisCallBudget
+from ginkgo_data.adapters.redis.heartbeats import RedisHeartbeats
 from ginkgo_data.adapters.resilience.adjustment_source import RetryingAdjustmentSource
 from ginkgo_data.adapters.resilience.bar_source import RetryingBarSource
 from ginkgo_data.adapters.resilience.reference_source import RetryingReferenceSource
@@ -132,6 +135,9 @@ def host_and_broker_fit(
     k: InMemoryHeartbeats,
     m: InMemoryAlertMemory,
     n: InMemoryCallBudget,
+    o: RedisHeartbeats,
+    p: RedisAlertMemory,
+    q: RedisCallBudget,
 ) -> None:
     """Clocks, calendars, broker and memory."""
     clocks(a, b)
@@ -140,6 +146,6 @@ def host_and_broker_fit(
     work_queues(h)
     dead_letters(i)
     notifications(j)
-    heartbeats(k)
-    alert_memories(m)
-    call_budgets(n)
+    heartbeats(k, o)
+    alert_memories(m, p)
+    call_budgets(n, q)

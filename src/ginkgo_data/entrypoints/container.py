@@ -30,6 +30,7 @@ from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
 from ginkgo_data.adapters.files.archive import FileArchive
 from ginkgo_data.adapters.files.bar_source import FilesBarSource
 from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
+from ginkgo_data.adapters.kafka.heartbeat_wire import decode_heartbeat, encode_heartbeat
 from ginkgo_data.adapters.kafka.letter_wire import dead_letter_key
 from ginkgo_data.adapters.kafka.wire import decode_command, encode_work
 from ginkgo_data.adapters.memory.alert_memory import InMemoryAlertMemory
@@ -40,6 +41,10 @@ from ginkgo_data.adapters.memory.dead_letters import InMemoryDeadLetters
 from ginkgo_data.adapters.memory.heartbeats import InMemoryHeartbeats
 from ginkgo_data.adapters.memory.notifications import InMemoryNotifications
 from ginkgo_data.adapters.memory.work_queue import InMemoryWorkQueue
+from ginkgo_data.adapters.redis.alert_memory import RedisAlertMemory
+from ginkgo_data.adapters.redis.call_budget import RedisCallBudget
+from ginkgo_data.adapters.redis.client import RedisClient
+from ginkgo_data.adapters.redis.heartbeats import RedisHeartbeats
 from ginkgo_data.adapters.resilience.bar_source import RetryingBarSource
 from ginkgo_data.adapters.resilience.reference_source import RetryingReferenceSource
 from ginkgo_data.adapters.system.clock import SystemClock
@@ -54,6 +59,7 @@ from ginkgo_data.entrypoints.dispatch import Dispatcher
 from ginkgo_data.entrypoints.round import Round
 from ginkgo_data.entrypoints.settings import Settings
 from ginkgo_data.entrypoints.worker import DataWorker, WorkerOptions, WorkerParts
+from ginkgo_data.ports.call_budget import CallBudget
 
 MEMORY = "memory://"
 
@@ -68,7 +74,7 @@ def _store(settings: Settings) -> Iterator[ClickHouseClient]:
         client.close()
 
 
-def _tushare(settings: Settings, budget: InMemoryCallBudget, clock: SystemClock) -> Iterator[TushareClient]:
+def _tushare(settings: Settings, budget: CallBudget, clock: SystemClock) -> Iterator[TushareClient]:
     client = TushareClient(settings.sources.tushare, budget, clock)
     try:
         yield client
@@ -89,9 +95,22 @@ def _broker(settings: Settings, clock: SystemClock) -> InMemoryBroker:
     return InMemoryBroker(clock, work_topic=settings.kafka.work_topic)
 
 
-def _heartbeats(settings: Settings, clock: SystemClock) -> InMemoryHeartbeats:
-    _only_in_memory("redis.url", settings.redis.url)
-    return InMemoryHeartbeats(clock)
+def _redis(settings: Settings, clock: SystemClock) -> Iterator[RedisClient]:
+    client = RedisClient(settings.redis, clock)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _redis_budget(client: RedisClient, clock: SystemClock, settings: Settings) -> RedisCallBudget:
+    budget = RedisCallBudget(client, clock, 1 / settings.worker.fleet_size)
+    budget.watch()
+    return budget
+
+
+def _redis_or_memory(settings: Settings) -> str:
+    return "memory" if settings.redis.in_memory else "redis"
 
 
 def _only_in_memory(key: str, address: str) -> None:
@@ -146,7 +165,29 @@ class Container(containers.DeclarativeContainer):
         providers.Object(ExchangeCalendarsTradingCalendar),
     )
 
-    call_budget = providers.Singleton(InMemoryCallBudget, clock)
+    redis_or_memory = providers.Callable(_redis_or_memory, settings)
+    redis = providers.Resource(_redis, settings, clock)
+    call_budget = providers.Selector(
+        redis_or_memory,
+        memory=providers.Singleton(InMemoryCallBudget, clock),
+        redis=providers.Singleton(_redis_budget, redis, clock, settings),
+    )
+    heartbeats = providers.Selector(
+        redis_or_memory,
+        memory=providers.Singleton(InMemoryHeartbeats, clock),
+        redis=providers.Singleton(
+            RedisHeartbeats,
+            redis,
+            providers.Object(encode_heartbeat),
+            providers.Object(decode_heartbeat),
+            settings.provided.heartbeat.key_prefix,
+        ),
+    )
+    alert_memory = providers.Selector(
+        redis_or_memory,
+        memory=providers.Singleton(InMemoryAlertMemory, clock),
+        redis=providers.Singleton(RedisAlertMemory, redis, clock),
+    )
     tushare = providers.Resource(_tushare, settings, call_budget, clock)
     archive = providers.Singleton(FileArchive, settings.provided.sources.files)
     policy = providers.Singleton(lambda settings: settings.worker.policy, settings)
@@ -168,8 +209,6 @@ class Container(containers.DeclarativeContainer):
     work_queue = providers.Singleton(InMemoryWorkQueue, broker, providers.Object(encode_work))
     dead_letters = providers.Singleton(InMemoryDeadLetters, providers.Object(dead_letter_key))
     notifications = providers.Singleton(InMemoryNotifications)
-    heartbeats = providers.Singleton(_heartbeats, settings, clock)
-    alert_memory = providers.Singleton(InMemoryAlertMemory, clock)
 
     securities_sync = providers.Singleton(SecuritiesSync, reference_source, reference_repository, version_clock, clock)
     calendar_sync = providers.Singleton(

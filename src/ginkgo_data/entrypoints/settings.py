@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
 from ginkgo_data.adapters.files.config import FilesConfig
+from ginkgo_data.adapters.redis.config import RedisConfig
 from ginkgo_data.adapters.tushare.config import TushareConfig
 from ginkgo_data.domain.model.quality import QualityThresholds
 from ginkgo_data.domain.model.retry import RetryPolicy
@@ -71,12 +72,6 @@ class KafkaSettings(_Section):
     dead_letter_topic: str = "ginkgo.data.commands.dlq"
     notification_topic: str = "ginkgo.notifications"
     options: dict[str, str] = Field(default_factory=dict)
-
-
-class RedisSettings(_Section):
-    """Heartbeats, the fleet's call budget and alert memory; ``memory://`` keeps them inside this process."""
-
-    url: str = "redis://localhost:6379/0"
 
 
 class HeartbeatSettings(_Section):
@@ -161,7 +156,7 @@ class Settings(_Section):
 
     worker: WorkerSettings = WorkerSettings()
     kafka: KafkaSettings = KafkaSettings()
-    redis: RedisSettings = RedisSettings()
+    redis: RedisConfig = RedisConfig()
     clickhouse: ClickHouseConfig = ClickHouseConfig()
     heartbeat: HeartbeatSettings = HeartbeatSettings()
     sources: SourceSettings = SourceSettings()

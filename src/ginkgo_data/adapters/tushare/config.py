@@ -30,7 +30,7 @@ class TushareConfig(BaseModel):
     """The account's quota per api and minute; a smaller one that the vendor names is believed."""
     timeout: float = Field(default=30.0, gt=0)
     """Seconds for one HTTP call, from connecting to the last byte."""
-    budget_patience: float = Field(default=60.0, ge=0)
+    budget_patience: float = Field(default=75.0, ge=0)
     """Longest time, in seconds, that one call waits for the call budget before it gives up."""
     row_limits: Mapping[str, int] = Field(default_factory=dict)
     """Rows of one reply by api, where the vendor's limit is not the one of `apis.py`."""
