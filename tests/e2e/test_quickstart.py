@@ -121,6 +121,31 @@ def test_a_bad_row_is_rejected_with_line_and_value_and_the_good_ones_are_stored(
     assert len(stored(tmp_path / "db")) == 5
 
 
+def test_force_fetches_what_is_held_again_and_a_corrected_price_wins(tmp_path):
+    file = small_file(tmp_path / "bars.csv")
+    run("quickstart", "--from", file, "--dir", tmp_path / "db")
+    file.write_text(file.read_text().replace("000001.SZ,20200102,10,10,10,10", "000001.SZ,20200102,10,10,9.9,10"))
+    run("quickstart", "--from", file, "--dir", tmp_path / "db")
+    assert stored(tmp_path / "db")[0]["low"] == "10"
+    run("quickstart", "--from", file, "--dir", tmp_path / "db", "--force")
+    assert stored(tmp_path / "db")[0]["low"] == "9.9"
+
+
+def test_a_file_of_which_nothing_can_be_stored_is_no_success(tmp_path):
+    file = tmp_path / "bars.csv"
+    file.write_text(f"{HEADER}\n000001.SZ,20200102,-9,9,-9,9,9,0,0,100,90\n")
+    ended = run("quickstart", "--from", file, "--dir", tmp_path / "db")
+    assert ended.code == 1
+    assert "nothing could be stored" in ended.out
+
+
+def test_bars_never_makes_an_engine_in_a_folder_that_is_none(tmp_path):
+    (tmp_path / "mine").mkdir()
+    ended = run("bars", "000001.SZ", "--db", tmp_path / "mine")
+    assert ended.code == 2
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
 def test_a_missing_column_is_refused_with_file_and_column(tmp_path):
     file = tmp_path / "bars.csv"
     file.write_text("ts_code,trade_date,open,high,low,vol,amount\n000001.SZ,20200102,1,1,1,1,1\n")

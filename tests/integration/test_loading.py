@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ginkgo_data.domain.model.errors import ConfigurationError
+from ginkgo_data.entrypoints.library import database_url
 from ginkgo_data.entrypoints.loading import load_settings
 
 
@@ -83,6 +84,10 @@ def test_lists_in_the_environment_are_yaml():
         ("sources: {bars: [files]}\n", ["sources", "sources.files.path is not set"]),
         ("sources: {bars: [bloomberg]}\n", ["sources.bars", "'bloomberg'", "tushare"]),
         ("clickhouse: {url: 'ftp://x'}\n", ["clickhouse", "ftp", "clickhouse://"]),
+        ("worker: {concurrency: 2}\nworker: {concurrency: 3}\n", ["'worker' is given twice"]),
+        ("worker: {concurrency: 2, concurrency: 3}\n", ["'worker.concurrency' is given twice"]),
+        ("worker: &again {poll_timeout: *again}\n", ["alias that contains itself"]),
+        ("worker: {node_id: '\x01'}\n", ["not YAML"]),
         ("just text\n", [":1:1", "sections such as"]),
         ("worker: [1\n", [":2:1", "not YAML"]),
     ],
@@ -115,3 +120,18 @@ def test_secrets_in_a_bad_file_are_not_repeated(file):
     with pytest.raises(ConfigurationError) as caught:
         load(path)
     assert "planted" not in str(caught.value)
+
+
+def test_a_section_with_nothing_under_it_says_nothing(file):
+    assert load(file("quality:\nworker:\n")).settings.worker.concurrency == 8
+
+
+def test_a_list_in_the_environment_that_is_no_yaml_names_its_variable():
+    with pytest.raises(ConfigurationError, match="GINKGO_DATA__WORKER__TOPICS"):
+        load(environment={"GINKGO_DATA__WORKER__TOPICS": "[a"})
+
+
+@pytest.mark.parametrize("folder", ["a b#c", "a%20b", "x?y=z", "plain"])
+def test_a_database_folder_of_any_name_is_that_folder(tmp_path, folder):
+    url = database_url(str(tmp_path / folder))
+    assert load(overrides={"clickhouse.url": url}).settings.clickhouse.directory == tmp_path / folder

@@ -33,9 +33,10 @@ def test_commands_that_differ_in_more_than_codes_stay_apart():
     assert len(coalesce([delivery(command, n) for n, command in enumerate(different)])) == len(different)
 
 
-def test_a_command_over_everything_takes_in_those_over_some_codes():
-    (work,) = coalesce([delivery(CollectBars(("000001.SZ",)), 0), delivery(CollectBars(None), 1)])
-    assert work.command.codes is None
+def test_commands_over_everything_are_one_job_and_named_codes_stay_their_own():
+    named, all_of_them = CollectBars(("000001.SZ",)), CollectBars(None)
+    works = coalesce([delivery(named, 0), delivery(all_of_them, 1), delivery(all_of_them, 2)])
+    assert [(work.command.codes, len(work.deliveries)) for work in works] == [(("000001.SZ",), 1), (None, 2)]
 
 
 def test_a_bare_command_is_not_merged_with_one_that_names_all_codes():

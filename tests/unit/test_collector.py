@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from ginkgo_data.adapters.memory.reference_repository import InMemoryReferenceRepository
 from ginkgo_data.domain.model.bars import BarBatch
+from ginkgo_data.domain.model.collection import WHOLE_UNIVERSE
 from ginkgo_data.domain.model.commands import CollectBars
 from ginkgo_data.domain.model.coverage import AbsenceReason, Absences
 from ginkgo_data.domain.model.errors import NotAvailable, StoreUnavailable
 from ginkgo_data.domain.model.fetch import Unknown, UnknownReason
 from ginkgo_data.domain.model.series import Frequency, Series
+from ginkgo_data.domain.services.reference import SecuritiesSync
 from ginkgo_data.ports.bar_repository import WriteReceipt
 from support.bars import bars
 from support.stack import BY_CODE, FIVE, NOW, SESSIONS, SHANGHAI, VENDOR, InMemoryBarSource, Stack, listed
@@ -267,3 +272,62 @@ def test_minute_sessions_are_held_by_their_count_or_their_mark_and_not_marked_wh
 def test_a_session_is_due_the_moment_it_closes_in_shanghai():
     parts = stack(now=datetime(2024, 1, 12, 7, 0, tzinfo=UTC))
     assert parts.collector.collect(FULL).window == (date(2024, 1, 8), date(2024, 1, 12))
+
+
+def test_all_codes_of_an_empty_store_ask_for_the_universe_first():
+    parts = stack()
+    parts.reference = InMemoryReferenceRepository(parts.clock)
+    object.__setattr__(parts.universe, "repository", parts.reference)
+    result = parts.collector.collect(CollectBars(None, full=True))
+    assert (result.counts.held, result.calls) == (10, 2)
+
+
+def test_all_codes_of_an_empty_store_are_unanswered_when_the_vendor_is_away():
+    class Away:
+        def securities(self, market, version):
+            return Unknown(UnknownReason.UNREACHABLE, "no route")
+
+    parts = stack()
+    parts.reference = InMemoryReferenceRepository(parts.clock)
+    parts.universe = SecuritiesSync(Away(), parts.reference, parts.versions, parts.clock)
+    result = parts.collector.collect(CollectBars(None, full=True))
+    assert set(result.unknown) == {WHOLE_UNIVERSE}
+    assert not result.complete
+
+
+def test_of_an_archive_only_full_minute_sessions_are_held():
+    minutes = Series(Frequency.MIN60)
+    vendor = BarBatch.concat([bars(A, FIVE[:1], series=minutes), bars(A, FIVE[1:2], series=minutes, keep=2)], minutes)
+    capabilities = replace(BY_CODE, series=frozenset({minutes}), extent=(date(2024, 1, 8), date(2024, 1, 9)))
+    parts = Stack(source=InMemoryBarSource(vendor, capabilities=capabilities))
+    week = CollectBars((A,), series=minutes, start=date(2024, 1, 8), end=date(2024, 1, 9))
+    result = parts.collector.collect(week)
+    assert (result.counts.held, result.counts.unexplained, result.written) == (1, 1, 6)
+
+
+def test_a_row_on_a_closed_day_at_the_edge_of_the_range_is_seen_and_rejected():
+    vendor = BarBatch.concat([bars(A, FIVE), bars(A, ["2024-01-07", "2024-01-13"])])
+    parts = stack(vendor, asked=BY_CODE, securities=listed([A]), now=datetime(2024, 1, 15, 10, 0, tzinfo=SHANGHAI))
+    result = parts.collector.collect(CollectBars((A,), start=date(2024, 1, 6), end=date(2024, 1, 14)))
+    assert (result.written, result.rejected) == (5, 2)
+    assert {row["rule"] for row in parts.quality.quarantined([A]).table.to_pylist()} == {"not_a_session"}
+
+
+def test_a_call_that_throws_leaves_none_behind_it():
+    begun = []
+
+    class Throws:
+        capabilities = replace(BY_CODE, codes_per_call=1)
+
+        def fetch(self, request):
+            begun.append(request)
+            if len(begun) == 1:
+                raise ZeroDivisionError("a bug")
+            return Unknown(UnknownReason.SERVER_ERROR, "HTTP 500")
+
+    with ThreadPoolExecutor(1) as pool:
+        parts = Stack(source=Throws(), pool=pool, securities=listed([A, B, "600000.SH", "600036.SH"]))
+        with pytest.raises(ZeroDivisionError):
+            parts.collector.collect(CollectBars(None, full=True))
+        spent = len(begun)
+    assert len(begun) == spent

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from ginkgo_data.domain.model.collection import CollectionResult
+from ginkgo_data.domain.model.collection import WHOLE_UNIVERSE, CollectionResult
 from ginkgo_data.domain.model.commands import CollectBars, SyncSecurities
 from ginkgo_data.domain.model.coverage import CoverageCounts
 from ginkgo_data.domain.model.disposition import Disposition
@@ -130,3 +130,9 @@ def test_our_own_servers_trouble_holds_and_everything_else_is_a_dead_letter(erro
     assert end.disposition is expected
     assert str(error) in end.reason
     assert end.error == type(error).__name__
+
+
+def test_a_universe_that_could_not_be_read_parks_the_whole_command():
+    for codes in (None, CODES):
+        (end,) = settle(result(unknown={WHOLE_UNIVERSE: DOWN}), codes=codes)
+        assert (end.disposition, end.codes) == (Disposition.WORK_LATER, ())

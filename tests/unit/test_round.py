@@ -155,6 +155,32 @@ def test_a_dead_letter_that_cannot_be_written_holds_its_record():
     assert [d.record.offset for d in result.finished] == [1]
 
 
+def test_an_end_that_breaks_in_an_unforeseen_way_is_held_and_the_others_are_finished():
+    class Breaks:
+        def write(self, letter):
+            raise RuntimeError("a bug in the adapter")
+
+    parts = stack()
+    parts.dead_letters = Breaks()
+    result = parts.round.run([malformed(0), snapshot(A, 1)])
+    assert [d.record.offset for d in result.held] == [0]
+    assert [d.record.offset for d in result.finished] == [1]
+    assert "a bug in the adapter" in result.hold_reason
+
+
+def test_a_refresh_without_an_answer_is_kept_and_told():
+    class Away:
+        def securities(self, market, version):
+            return Unknown(UnknownReason.UNREACHABLE, "no route")
+
+    parts = stack()
+    object.__setattr__(parts.universe, "source", Away())
+    result = parts.round.run([delivery(SyncSecurities(), 0, sent=NOW)])
+    assert (len(result.finished), result.parked) == (1, 1)
+    (alert,) = parts.notifications.alerts
+    assert (alert.kind, alert.subject) == (AlertKind.SOURCE_ERROR, "stockinfo")
+
+
 def test_a_job_that_throws_is_halved_until_the_command_at_fault_stands_alone():
     class Fragile:
         capabilities = BY_CODE

@@ -136,6 +136,26 @@ def test_heartbeats_are_written_while_it_lives_and_gone_after_a_clean_stop(worki
     assert list(working.parts.heartbeats.alive()) == []
 
 
+def test_a_heartbeat_that_breaks_once_is_counted_and_beats_on(working):
+    class BreaksOnce:
+        def __init__(self, inner):
+            self.inner, self.broken = inner, False
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def beat(self, heartbeat, ttl):
+            if not self.broken:
+                self.broken = True
+                raise ValueError("an adapter's bug")
+            self.inner.beat(heartbeat, ttl)
+
+    worker = working.worker(heartbeats=BreaksOnce(working.parts.heartbeats))
+    worker.start()
+    working.until(lambda: working.parts.heartbeats.alive())
+    assert worker.get_stats()["heartbeats_missed"] == 1
+
+
 def test_a_worker_whose_loop_is_stuck_is_not_vouched_for(working):
     worker = working.worker()
     worker.start()

@@ -43,8 +43,12 @@ class QuickstartAccount:
 
     @property
     def done(self) -> bool:
-        """Whether every command was done; gaps that the vendor has are no failure, they are in the report."""
-        return not (self.dead_letters or self.postponed or self.held)
+        """Whether every command was done and something of what came could be stored.
+
+        Gaps that the vendor has are no failure, they are in the report.
+        """
+        useless = self.bars_rejected > 0 and not self.coverage.held
+        return not (self.dead_letters or self.postponed or self.held or useless)
 
     @property
     def coverage(self) -> CoverageCounts:
@@ -141,6 +145,8 @@ def _print_undone(account: QuickstartAccount, console: Console) -> None:
     console.print("[bold red]Not everything was done.[/bold red]")
     if account.held:
         console.print(f"  held: {escape(account.held)}")
+    if account.bars_rejected and not account.coverage.held:
+        console.print("  nothing could be stored: every row was rejected, see below")
     for letter in account.dead_letters:
         body = letter.delivery.body
         word = body.command.word if isinstance(body, CommandMessage) else "a record"
@@ -154,6 +160,8 @@ def _findings(reports: Sequence[DataQualityReport]) -> Iterator[str]:
         for finding in report.anomalies:
             examples = "; ".join(finding.examples[:2])
             yield f"{finding.verdict.value} {finding.rule}: {finding.count:,} rows, such as {examples}"
+            if finding.rule == "unit_mismatch" and finding.count >= report.records_failed:
+                yield "are these prices adjusted, or is the volume in lots? try --adjust qfq, or look at the units"
         if report.worst:
             codes = ", ".join(f"{code} ({count})" for code, count in report.worst[:_MOST_LINES])
             yield f"{report.series}: most unexplained sessions: {codes}"

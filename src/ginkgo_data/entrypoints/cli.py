@@ -65,6 +65,7 @@ def quickstart(
     adjust: Annotated[
         Adjust | None, typer.Option(help="Adjustment of the prices in --from, whatever its name says.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Fetch again what is held; corrected values win.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Run the whole flow on an embedded engine: command bytes in, proven bars out, with an account of it."""
@@ -76,10 +77,11 @@ def quickstart(
         config=config,
         directory=directory,
         database=database,
-        codes=tuple(canonical_code(code) for code in codes.split(",")) if codes else None,
+        codes=tuple(dict.fromkeys(canonical_code(code) for code in codes.split(","))) if codes else None,
         start=_day(start, "--start"),
         end=_day(end, "--end"),
         adjust=adjust,
+        force=force,
     )
     raise typer.Exit(run_quickstart(wish, as_json))
 

@@ -1,5 +1,5 @@
 # Upstream: entrypoints.{library, quickstart, show_bars}
-# Downstream: adapters, domain.{model, services}, entrypoints.{dispatch, round, settings, worker}, dependency_injector
+# Downstream: adapters, domain.{model, services}, entrypoints, ports.call_budget, dependency_injector
 # Role: The dependency-injector container: the only file that picks adapters
 """Wiring. Which adapter serves a port follows from the settings alone; a part is replaced by overriding it.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from ginkgo_data.domain.model.collection import CollectionResult, SyncResult
 from ginkgo_data.domain.model.commands import (
@@ -23,7 +24,8 @@ from ginkgo_data.domain.model.commands import (
 from ginkgo_data.domain.model.delivery import Delivery
 from ginkgo_data.domain.model.disposition import Disposition, Settlement
 from ginkgo_data.domain.model.errors import NotAvailable
-from ginkgo_data.domain.model.quality import DataQualityReport
+from ginkgo_data.domain.model.fetch import Unknown
+from ginkgo_data.domain.model.quality import Alert, AlertKind, DataQualityReport, Severity
 from ginkgo_data.domain.model.retry import RetryPolicy
 from ginkgo_data.domain.services.coalescing import Work, codes_of, first_delivery
 from ginkgo_data.domain.services.collector import BarCollector
@@ -67,6 +69,14 @@ class Worked:
     ends: tuple[tuple[Delivery, tuple[Settlement, ...]], ...]
     result: CollectionResult | SyncResult | None = None
     report: DataQualityReport | None = None
+
+
+def _no_reference(work: Work, unknown: Unknown, now: datetime) -> Alert:
+    severity = Severity.WARNING if unknown.reason.transient else Severity.ERROR
+    text = f"{unknown.reason.value}: {unknown.detail}. The command is kept and tried again."
+    data = {"reason": unknown.reason.value, "detail": unknown.detail, "request_ids": list(work.request_ids[:20])}
+    title = f"No answer to {work.command.word}"
+    return Alert(AlertKind.SOURCE_ERROR, severity, title, text, now, data, subject=work.command.word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,8 @@ class Dispatcher:
             },
         )
         now = self.clock.now()
+        if result.unknown is not None:
+            self.reporter.raise_alerts([_no_reference(work, result.unknown, now)])
         ends = tuple((d, settle_sync(d, result.unknown, self.policy, now, first_delivery(d))) for d in work.deliveries)
         return Worked(ends, result)
 

@@ -42,15 +42,18 @@ class HeartbeatThread(threading.Thread):
 
     def beat(self) -> None:
         """Beat once, now; a failure is counted and logged, never raised."""
-        heartbeat = self._observe()
-        if heartbeat is None:
-            return
-        self._node_id = heartbeat.node_id
         try:
+            heartbeat = self._observe()
+            if heartbeat is None:
+                return
+            self._node_id = heartbeat.node_id
             self._heartbeats.beat(heartbeat, self._ttl)
         except BrokerUnavailable as error:
             self.missed += 1
             log.warning("heartbeat missed (%d so far): %s", self.missed, error)
+        except Exception:  # this thread lives as long as its worker, whatever an adapter raises
+            self.missed += 1
+            log.exception("heartbeat missed (%d so far)", self.missed)
 
     def end(self) -> None:
         """Stop beating and forget the heartbeat, so that a clean stop leaves no ghost."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from ginkgo_data.entrypoints.container import Container
 from ginkgo_data.entrypoints.loading import load_settings
@@ -28,12 +29,15 @@ def open_worker(settings: Settings | None = None, *, node_id: str | None = None)
     container = Container(settings=chosen)
     try:
         worker = container.worker()
-        yield worker
-        worker.stop(chosen.worker.shutdown_timeout)
+        try:
+            yield worker
+        finally:
+            # Whatever happened in the host: a worker thread left behind would keep its process alive.
+            worker.stop(chosen.worker.shutdown_timeout)
     finally:
         container.shutdown_resources()
 
 
 def database_url(text: str) -> str:
     """Return the address of a database: one with a scheme stays, anything else is a folder of the embedded engine."""
-    return text if "://" in text else f"chdb://{Path(text).resolve()}"
+    return text if "://" in text else f"chdb://{quote(str(Path(text).expanduser().resolve()))}"

@@ -90,14 +90,23 @@ def _from_file(path: Path) -> dict[Key, tuple[object, str]]:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise ConfigurationError(f"{place}: not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: not YAML: {error}") from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{path}: nested too deep, or an alias that contains itself") from error
     return leaves
 
 
 def _leaves(node: yaml.Node, key: Key, loader: yaml.SafeLoader, path: Path) -> Iterator[tuple[Key, tuple[object, str]]]:
     place = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
     if isinstance(node, yaml.MappingNode):
+        names = [str(name.value) for name, _ in node.value]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigurationError(f"{place}: key {'.'.join((*key, repeated[0]))!r} is given twice")
         for name, child in node.value:
             yield from _leaves(child, (*key, str(name.value)), loader, path)
+    elif isinstance(node, yaml.ScalarNode) and len(key) == 1 and node.value in ("", "null", "~"):
+        return  # a section with nothing under it says nothing
     elif not key:
         raise ConfigurationError(f"{place}: sections such as 'worker:' expected, found {node.value!r}")
     else:
@@ -113,9 +122,18 @@ def _from_environment(env: Mapping[str, str]) -> dict[Key, tuple[object, str]]:
     for name, text in env.items():
         if name.startswith(PREFIX):
             key = tuple(name[len(PREFIX) :].lower().split("__"))
-            value = yaml.safe_load(text) if text.strip().startswith(("[", "{")) else text
-            found[key] = (value, f"environment {name}")
+            found[key] = (_structure(name, text), f"environment {name}")
     return found
+
+
+def _structure(name: str, text: str) -> object:
+    """Return a list or mapping written as YAML, any other text as it is."""
+    if not text.strip().startswith(("[", "{")):
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"environment {name}: {text!r} is neither a list nor a mapping in YAML") from error
 
 
 def _addresses(env: Mapping[str, str]) -> dict[Key, tuple[object, str]]:

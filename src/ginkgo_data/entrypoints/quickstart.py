@@ -29,7 +29,7 @@ from ginkgo_data.domain.model.commands import (
     SyncTradingCalendar,
 )
 from ginkgo_data.domain.model.coverage import Cells
-from ginkgo_data.domain.model.errors import CalendarHorizonExceeded, SchemaMismatch
+from ginkgo_data.domain.model.errors import CalendarHorizonExceeded, ConfigurationError, SchemaMismatch
 from ginkgo_data.domain.model.fetch import FetchRequest, Unknown
 from ginkgo_data.domain.model.quality import DataQualityReport, Rejects
 from ginkgo_data.domain.model.series import DAILY, Adjust, Frequency, Series
@@ -66,6 +66,7 @@ class QuickstartWish:
     start: date | None = None
     end: date | None = None
     adjust: Adjust | None = None
+    force: bool = False
 
 
 class Quickstart:
@@ -96,6 +97,8 @@ class Quickstart:
         """
         started = time.monotonic()
         with self._open() as container:
+            if self._wish.source is not None:
+                container.archive().entries()  # what cannot be read is said before anything is sent
             worker = container.worker(watch=watch)
             worker.start()
             try:
@@ -205,13 +208,16 @@ class Quickstart:
         if wish.start or wish.end or wish.codes or small:
             yield self._snapshot(DAILY, None, None)
         else:
-            yield CollectBars(None, DAILY, sessions=RECENT_SESSIONS, word="update_data")
+            yield CollectBars(None, DAILY, sessions=RECENT_SESSIONS, word="update_data", force=wish.force)
 
     def _snapshot(
         self, series: Series, first: date | None, last: date | None, codes: tuple[str, ...] | None = None
     ) -> CollectBars:
         wish = self._wish
-        return CollectBars(wish.codes or codes, series, wish.start or first, wish.end or last, full=True)
+        start, end = wish.start or first, wish.end or last
+        if start and end and start > end:
+            raise ConfigurationError(f"nothing lies between {start} and {end}: {self.origin} has {first} … {last}")
+        return CollectBars(wish.codes or codes, series, start, end, full=True, force=wish.force)
 
     def _work(
         self, container: Container, worker: DataWorker, commands: list[Command], told: Callable[[Command], None] | None

@@ -80,8 +80,8 @@ class Round:
         try:
             self.dispatcher.calendar_changed()
             self.reporter.watch_calendar()
-        except TransientError as error:
-            log.warning("the trading calendar could not be read: %s", error)
+        except Exception as error:  # looking ahead must not stop the work that is here
+            log.warning("the trading calendar could not be read: %s: %s", type(error).__name__, error)
 
     def _work(self, work: Work, outcome: RoundResult, hooks: Hooks) -> None:
         """Do `work`; when it fails for a reason of its own, halve it until the delivery at fault stands alone."""
@@ -119,6 +119,10 @@ class Round:
                 self._carry_out(delivery, end, outcome, trace)
         except BrokerUnavailable as error:
             held = settle_error(error)
+        except Exception as error:
+            # An end that could not be carried out is no end: better worked twice than lost.
+            log.exception("an end could not be carried out", extra={"request_id": delivery.request_id})
+            held = Settlement(Disposition.HOLD, str(error), type(error).__name__)
         if held is not None:
             outcome.held.append(delivery)
             outcome.hold_reason = f"{held.error}: {held.reason}"

@@ -1,5 +1,5 @@
 # Upstream: entrypoints.{container, library, loading}, ginkgo_data
-# Downstream: adapters.clickhouse.config, adapters.files.config, adapters.tushare.config, domain.model, pydantic
+# Downstream: adapters.clickhouse.config, adapters.files.config, adapters.{redis, tushare}, domain.model, pydantic
 # Role: The configuration as one frozen value; each section checked, sizes and times in range
 """Settings: what can be configured, with its defaults and limits.
 

@@ -51,9 +51,12 @@ def show_bars(
     Raises `ConfigurationError` where no database is named, `StoreUnavailable` where it does not answer.
     """
     overrides = {"clickhouse.url": database_url(database)} if database else {}
-    settings = load_settings(config, overrides=overrides).settings
+    loaded = load_settings(config, overrides=overrides)
+    settings = loaded.settings
+    if "clickhouse.url" not in loaded.origins:
+        raise ConfigurationError("no database is named; use --db FOLDER, or clickhouse.url in a data_worker.yml")
     place = settings.clickhouse
-    if place.embedded and not place.directory.is_dir():
+    if place.embedded and not (place.directory / "metadata").is_dir():
         raise ConfigurationError(
             f"there is no database at {place.directory}; name the folder given to quickstart --dir"
         )

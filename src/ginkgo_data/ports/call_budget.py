@@ -1,4 +1,4 @@
-# Upstream: adapters.tushare.client
+# Upstream: adapters.tushare.client, entrypoints.container
 # Downstream: none
 # Role: Port: the vendor's quota, shared by the fleet
 """The call budget: the scarce thing."""

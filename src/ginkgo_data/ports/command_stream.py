@@ -1,4 +1,4 @@
-# Upstream: adapters.memory.command_stream, entrypoints.worker
+# Upstream: adapters.kafka.command_stream, adapters.memory.command_stream, entrypoints.worker
 # Downstream: domain.model.delivery
 # Role: Port: control commands as they are delivered, and the offsets given back
 """The command stream. Bytes are decoded behind this port: a bad record is a `Malformed` in its place."""

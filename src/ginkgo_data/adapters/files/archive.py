@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from threading import Lock
@@ -65,7 +66,7 @@ class FileArchive:
             return list(self._entries.values())
 
     def spans(self, series: Series) -> dict[str, tuple[date, date]]:
-        """Return first and last session of every code that has bars of `series`."""
+        """Return first and last session of every code that has bars of `series`; stray rows do not count."""
         found: dict[str, tuple[date, date]] = {}
         for entry in self.entries():
             for code, (first, last) in entry.spans.get(series, {}).items():
@@ -74,7 +75,7 @@ class FileArchive:
         return found
 
     def holding(self, series: Series, codes: Sequence[str] | None) -> list[FileEntry]:
-        """Return the files with rows of `series` for any of `codes`, or with rows that do not say whose they are."""
+        """Return the files with rows of `series` for any of `codes`, or with rows that concern every request."""
         entries = self.entries()
         if codes is None:
             return [entry for entry in entries if series in entry.spans or entry.loose]
@@ -90,6 +91,7 @@ class FileArchive:
         """
         with reading(entry.layout.origin):
             entry = self._current(entry)
+            wanted = replace(wanted, orphans=entry.orphans.get(wanted.series, ()))
             if entry.stamp[1] <= _CACHED_FILE_BYTES:
                 found = self._whole(entry).select(wanted)
             else:
@@ -132,7 +134,9 @@ class FileArchive:
             try:
                 with reading(path.name):
                     stamp = stamp_of(path)
-                    if (known and known.stamp == stamp) or self._refused.get(path, (_NO_STAMP, ""))[0] == stamp:
+                    if (known and known.stamp == stamp and not known.ripe) or self._refused.get(path, (_NO_STAMP, ""))[
+                        0
+                    ] == stamp:
                         continue
                     self._entries[path] = scan(path, self.config)
                     self._refused.pop(path, None)
@@ -163,5 +167,5 @@ class FileArchive:
         self._by_code = {}
         for path, entry in self._entries.items():
             for series, codes in entry.spans.items():
-                for code in codes:
+                for code in codes.keys() | entry.strays.get(series, frozenset()):
                     self._by_code.setdefault((series, code), []).append(path)

@@ -43,8 +43,9 @@ class FilesBarSource:
     """Bars of an archive, as its files give them, in our units.
 
     What cannot be read as a row is among the answer's rejects: by its code and session where it has them, else
-    with every answer that its file takes part in (its content hash makes the repetition harmless). An archive
-    is complete in itself: a wanted cell without a row is an absence.
+    with every answer that its file takes part in (its content hash makes the repetition harmless). A row on a day
+    that can be no session comes with every answer about its code, for validation to reject it. An archive is
+    complete in itself: a wanted cell without a row is an absence.
     """
 
     def __init__(self, config: FilesConfig, archive: FileArchive | None = None) -> None:
@@ -135,7 +136,9 @@ def _meets(entry: FileEntry, wanted: Wanted) -> bool:
     """Whether a file may have something for `wanted`."""
     if entry.loose:
         return True
-    spans = entry.spans.get(wanted.series, {})
+    spans, strays = entry.spans.get(wanted.series, {}), entry.strays.get(wanted.series, frozenset())
+    if strays and (wanted.codes is None or not strays.isdisjoint(wanted.codes)):
+        return True
     codes = spans.keys() if wanted.codes is None else spans.keys() & set(wanted.codes)
     return any(spans[code][0] <= wanted.last and spans[code][1] >= wanted.first for code in codes)
 

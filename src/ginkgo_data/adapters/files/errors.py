@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ def reading(origin: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise SourceUnavailable(f"{origin} has disappeared") from error
-    except (pa.ArrowInvalid, gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (pa.ArrowInvalid, gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise SchemaMismatch(f"{origin} cannot be read: {error}") from error
     except OSError as error:
         raise SourceUnavailable(f"{origin} cannot be read: {error.strerror or error}") from error

@@ -1,5 +1,5 @@
 # Upstream: adapters.files
-# Downstream: adapters.files.{layout, texts}, domain.model.{bars, series}, numpy, pyarrow
+# Downstream: adapters.files.{layout, strays, texts}, domain.model.{bars, series}, numpy, pyarrow
 # Role: Code, time and series of raw rows, and which rows a request is about
 """The keys of rows are read first: they decide whether the rest of a row is worth reading."""
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ginkgo_data.adapters.files.layout import Layout
+from ginkgo_data.adapters.files.strays import stray
 from ginkgo_data.adapters.files.texts import Mask, Moments, as_texts, read_codes, read_moments
 from ginkgo_data.domain.model.bars import code_positions
 from ginkgo_data.domain.model.series import Adjust, Frequency, Series
@@ -65,14 +66,23 @@ class Wanted:
     codes: tuple[str, ...] | None
     first: np.datetime64
     last: np.datetime64
+    orphans: tuple[str, ...] = ()
+    """Codes that the file has stray rows of and no other: nobody would name them, so every request gets those."""
 
     def marks(self, code: pa.ChunkedArray, series: npt.NDArray[np.int8], session: npt.NDArray[np.datetime64]) -> Mask:
-        """Mark the rows asked for; one without a code is in every request, one without a day in its code's."""
-        marked: Mask = np.isnat(session) | ((session >= self.first) & (session <= self.last))
+        """Mark the rows asked for.
+
+        One without a code is in every request, one without a day or on a day that can be no session in its code's.
+        """
+        strays = stray(session)
+        marked: Mask = np.isnat(session) | strays | ((session >= self.first) & (session <= self.last))
         marked |= code.is_null().to_numpy()
         marked &= (series < 0) | (series == ALL_SERIES.index(self.series))
         if self.codes is not None and marked.any():
-            marked &= code.is_null().to_numpy() | (code_positions(code, self.codes) >= 0)
+            named = code.is_null().to_numpy() | (code_positions(code, self.codes) >= 0)
+            if self.orphans and strays.any():
+                named |= strays & (code_positions(code, self.orphans) >= 0)
+            marked &= named
         return marked
 
 

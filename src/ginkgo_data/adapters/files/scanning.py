@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ginkgo_data.adapters.files.formats import Clock
 from ginkgo_data.adapters.files.keys import ALL_SERIES, Keys, Wanted, read_keys
 from ginkgo_data.adapters.files.layout import Layout, layout_of
 from ginkgo_data.adapters.files.names import frequency_in_name
+from ginkgo_data.adapters.files.strays import stray, today
 from ginkgo_data.adapters.files.tables import Block, Piece, read_blocks
 from ginkgo_data.adapters.files.tdx import read_tdx
 from ginkgo_data.domain.model.errors import SchemaMismatch
@@ -40,6 +41,8 @@ class Zone:
     loose: bool = False
     codes: tuple[str, str] | None = None
     sessions: tuple[date, date] | None = None
+    strays: set[str] = field(default_factory=set)
+    """Codes with rows here on days that can be no session: they go with every request that names the code."""
 
     def widen(self, codes: Sequence[str], first: date, last: date) -> None:
         """Take in more codes (not none) and sessions."""
@@ -49,8 +52,10 @@ class Zone:
 
     def meets(self, wanted: Wanted) -> bool:
         """Whether the piece may have something for `wanted`, whose codes are ascending."""
-        if self.loose or self.codes is None or self.sessions is None:
-            return self.loose
+        if self.loose or (self.strays and (wanted.codes is None or not self.strays.isdisjoint(wanted.codes))):
+            return True
+        if self.codes is None or self.sessions is None:
+            return False
         if self.sessions[0] > wanted.last or self.sessions[1] < wanted.first:
             return False
         if wanted.codes is None:
@@ -67,11 +72,25 @@ class FileEntry:
     stamp: Stamp
     layout: Layout
     spans: dict[Series, dict[str, tuple[date, date]]]
-    """Series -> code -> first and last session with a row."""
-    loose: bool
-    """Whether some rows have no readable key: they concern every request on this file."""
-    zones: tuple[Zone, ...]
+    """Series -> code -> first and last session with a row; stray rows do not count."""
+    loose: bool = False
+    """Whether some rows concern every request: they have no readable key, or a code with stray rows alone."""
+    zones: tuple[Zone, ...] = ()
     """Bounds of its pieces; a TDX binary has none."""
+    strays: dict[Series, frozenset[str]] = field(default_factory=dict)
+    """Series -> codes with stray rows."""
+    ripens: date | None = None
+    """The first of its days that were still to come."""
+
+    @property
+    def orphans(self) -> dict[Series, tuple[str, ...]]:
+        """Series -> codes with stray rows alone, ascending."""
+        return {series: tuple(sorted(codes - self.spans[series].keys())) for series, codes in self.strays.items()}
+
+    @property
+    def ripe(self) -> bool:
+        """Whether a day to come has come, so that its rows are stray no longer."""
+        return self.ripens is not None and self.ripens <= today()
 
     def blocks(self, wanted: Wanted | None = None) -> Iterator[Block]:
         """Yield the raw rows of the file, leaving out pieces that have nothing for `wanted`."""
@@ -96,43 +115,79 @@ def scan(path: Path, config: FilesConfig) -> FileEntry:
     layout = layout_of(path, config)
     untold = layout.frequency is None and "frequency" not in layout.columns
     times = np.zeros(_MINUTES, np.int64)
-    entry = FileEntry(path, stamp, layout, {}, False, ())
-    zones: dict[Piece, Zone] = {}
-    loose = False
-    for block in entry.blocks():
+    index = _Index()
+    for block in FileEntry(path, stamp, layout, {}).blocks():
         keys = read_keys(block.cells, layout)
         whole = keys.whole
-        faulty = bool(block.broken) or not whole.all()
-        loose |= faulty
-        zone = zones.setdefault(block.piece, Zone(block.piece)) if block.piece else None
-        _widen(entry.spans, zone, keys.take(np.flatnonzero(whole)))
-        if zone:
-            zone.loose |= faulty
+        index.add(keys.take(np.flatnonzero(whole)), block.piece, bool(block.broken) or not whole.all())
         if untold:
             clock = keys.moment[whole] - keys.session[whole]
             times += np.bincount(clock.astype("timedelta64[m]").astype(np.int64), minlength=_MINUTES)
-    spans = entry.spans
-    if untold:
-        frequency = _frequency(times, layout)
-        layout = replace(layout, frequency=frequency)
-        spans = {Series(frequency, series.adjust): codes for series, codes in spans.items()}
-    if loose and not spans:
-        # So that somebody can ask for it, and the faults reach quarantine.
-        spans[Series(layout.frequency or Frequency.DAY, layout.adjust)] = {}
-    return FileEntry(path, stamp, layout, spans, loose, tuple(zones.values()))
+    frequency = _frequency(times, layout) if untold else None
+    return index.entry(path, stamp, replace(layout, frequency=frequency) if frequency else layout, frequency)
 
 
-def _widen(spans: dict[Series, dict[str, tuple[date, date]]], zone: Zone | None, keys: Keys) -> None:
-    table = pa.table({"code": keys.code.cast(pa.string()), "series": keys.series, "session": keys.session})
-    grouped = table.group_by(["series", "code"], use_threads=False)
-    ends = grouped.aggregate([("session", "min"), ("session", "max")])
-    if zone and len(ends):
-        days = keys.session
-        zone.widen(ends["code"].to_pylist(), days.min().item(), days.max().item())
-    for number, code, first, last in zip(*(ends[name].to_pylist() for name in _ENDS), strict=True):
-        codes = spans.setdefault(ALL_SERIES[number], {})
-        before = codes.get(code, (first, last))
-        codes[code] = (min(before[0], first), max(before[1], last))
+class _Index:
+    """Gathers what the blocks of a file hold."""
+
+    def __init__(self) -> None:
+        self._spans: dict[Series, dict[str, tuple[date, date]]] = {}
+        self._strays: dict[Series, set[str]] = {}
+        self._zones: dict[Piece, Zone] = {}
+        self._loose = False
+        self._ripens: date | None = None
+
+    def add(self, keys: Keys, piece: Piece | None, faulty: bool) -> None:
+        """Take in the whole `keys` of a block, and whether it has rows without one."""
+        self._loose |= faulty
+        zone = self._zones.setdefault(piece, Zone(piece)) if piece else Zone(Piece(0, 0, 0))
+        zone.loose |= faulty
+        lost = stray(keys.session)
+        self._widen(zone, keys if not lost.any() else keys.take(np.flatnonzero(~lost)))
+        if lost.any():
+            self._set_aside(zone, keys.take(np.flatnonzero(lost)))
+
+    def entry(self, path: Path, stamp: Stamp, layout: Layout, told: Frequency | None) -> FileEntry:
+        """Return what was gathered, its series of frequency `told` where only the times could tell it."""
+        spans = {_told(series, told): codes for series, codes in self._spans.items()}
+        strays = {_told(series, told): frozenset(codes) for series, codes in self._strays.items()}
+        for series in strays:
+            spans.setdefault(series, {})
+        if self._loose and not spans:
+            # So that somebody can ask for it, and the faults reach quarantine.
+            spans[Series(layout.frequency or Frequency.DAY, layout.adjust)] = {}
+        found = FileEntry(path, stamp, layout, spans, self._loose, tuple(self._zones.values()), strays, self._ripens)
+        orphans = {code for codes in found.orphans.values() for code in codes}
+        for zone in found.zones:
+            zone.loose |= not zone.strays.isdisjoint(orphans)
+        return replace(found, loose=self._loose or bool(orphans))
+
+    def _widen(self, zone: Zone, keys: Keys) -> None:
+        table = pa.table({"code": keys.code.cast(pa.string()), "series": keys.series, "session": keys.session})
+        grouped = table.group_by(["series", "code"], use_threads=False)
+        ends = grouped.aggregate([("session", "min"), ("session", "max")])
+        if len(ends):
+            days = keys.session
+            zone.widen(ends["code"].to_pylist(), days.min().item(), days.max().item())
+        for number, code, first, last in zip(*(ends[name].to_pylist() for name in _ENDS), strict=True):
+            codes = self._spans.setdefault(ALL_SERIES[number], {})
+            before = codes.get(code, (first, last))
+            codes[code] = (min(before[0], first), max(before[1], last))
+
+    def _set_aside(self, zone: Zone, keys: Keys) -> None:
+        table = pa.table({"code": keys.code.cast(pa.string()), "series": keys.series})
+        groups = table.group_by(["series", "code"], use_threads=False).aggregate([])
+        for number, code in zip(groups["series"].to_pylist(), groups["code"].to_pylist(), strict=True):
+            self._strays.setdefault(ALL_SERIES[number], set()).add(code)
+            zone.strays.add(code)
+        ahead = keys.session[keys.session > np.datetime64(today())]
+        if len(ahead):
+            first: date = ahead.min().item()
+            self._ripens = min(first, self._ripens or first)
+
+
+def _told(series: Series, told: Frequency | None) -> Series:
+    return series if told is None else Series(told, series.adjust)
 
 
 _ENDS = ("series", "code", "session_min", "session_max")

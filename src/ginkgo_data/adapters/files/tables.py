@@ -1,5 +1,5 @@
 # Upstream: adapters.files
-# Downstream: domain.model.errors, numpy, pyarrow
+# Downstream: adapters.files.{csv_lines, encodings}, domain.model.errors, numpy, pyarrow
 # Role: CSV and Parquet files as blocks of raw cells with line numbers; a bad line never fails the file
 """Files are read block by block, every CSV cell as text, so one bad cell costs nothing but itself.
 
@@ -11,25 +11,24 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from ginkgo_data.adapters.files.csv_lines import parse_lines
+from ginkgo_data.adapters.files.encodings import ENCODINGS, encoding_of, opened
 from ginkgo_data.domain.model.errors import SchemaMismatch
 
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".txt", ".parquet", ".pq")
 _PARQUET = (".parquet", ".pq")
 _PIECE_BYTES = 1 << 20
 _BLOCK_ROWS = 65_536
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -74,18 +73,20 @@ class Dialect:
 
 
 def dialect_of(path: Path) -> Dialect:
-    """Look at a table's header and encoding (UTF-8, or GBK where the header is not UTF-8).
+    """Look at a table's header and encoding (UTF-8 or UTF-16, or GBK where the header is not UTF-8).
 
-    Raises `SchemaMismatch` for an empty file or a column named twice, and the errors of the operating
+    Raises `SchemaMismatch` for an empty file, one that is no text, or a column named twice, and the errors of the operating
     system and of pyarrow as they are.
     """
     if path.suffix in _PARQUET:
         return Dialect(_words(path.name, pq.read_schema(path).names))
-    with _open(path) as file:
+    with opened(path) as file:
         line = file.readline().removeprefix(codecs.BOM_UTF8)
         if not line.strip():
             raise SchemaMismatch(f"{path.name} is empty: it has no header line")
-        encoding = _encoding(line, file)
+        if b"\0" in line:
+            raise SchemaMismatch(f"{path.name} has NUL bytes in its header, so it is no text; allowed: {ENCODINGS}")
+        encoding = encoding_of(line, file)
     text = line.decode(encoding or "utf-8", errors="replace")
     delimiter = next((mark for mark in ",\t;|" if mark in text), ",")
     return Dialect(_words(path.name, next(csv.reader([text], delimiter=delimiter))), delimiter, encoding)
@@ -96,7 +97,7 @@ def read_blocks(path: Path, dialect: Dialect, pieces: Sequence[Piece] | None = N
     if path.suffix in _PARQUET:
         yield from _parquet_blocks(path, dialect, pieces)
         return
-    with _open(path) as file:
+    with opened(path) as file:
         for piece, content in _contents(file) if pieces is None else _chosen(file, pieces):
             yield _csv_block(content, piece, dialect)
 
@@ -118,33 +119,15 @@ def _chosen(file: BinaryIO, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, by
 
 
 def _csv_block(content: bytes, piece: Piece, dialect: Dialect) -> Block:
-    names = list(dialect.header)
-    texts = pa.schema([(name, pa.string()) for name in names])
-    if not content.strip():
-        return Block(pa.RecordBatch.from_pylist([], texts), np.empty(0, np.int64), (), piece)
     if dialect.encoding is not None:
-        content = content.decode(dialect.encoding, errors="replace").encode()
-    broken: list[BrokenLine] = []
-
-    def set_aside(row: pacsv.InvalidRow) -> str:
-        problem = f"{row.actual_columns} columns instead of {row.expected_columns}"
-        broken.append(BrokenLine(piece.line + row.number - 1, row.text, problem))
-        return "skip"
-
-    table = pacsv.read_csv(
-        pa.BufferReader(content),
-        # One thread: only then are the numbers of broken lines known.
-        read_options=pacsv.ReadOptions(use_threads=False, block_size=len(content) + 1, column_names=names),
-        # Blank lines are counted here and dropped later, or the numbers of the lines would be wrong.
-        parse_options=pacsv.ParseOptions(
-            delimiter=dialect.delimiter, invalid_row_handler=set_aside, ignore_empty_lines=False
-        ),
-        convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
-    )
-    lines = np.arange(piece.line, piece.line + len(table) + len(broken))
-    lines = np.delete(lines, [row.line - piece.line for row in broken])
-    cells = pa.RecordBatch.from_arrays([column.combine_chunks() for column in table.columns], schema=texts)
-    return Block(cells, lines, tuple(broken), piece)
+        # Line by line, so that undecodable bytes at the end of a line never take the next one with them.
+        content = b"\n".join(line.decode(dialect.encoding, errors="replace").encode() for line in content.split(b"\n"))
+    parsed = parse_lines(content, list(dialect.header), dialect.delimiter)
+    lines = np.arange(piece.line, piece.line + len(parsed.cells) + len(parsed.broken))
+    lines = np.delete(lines, [row.number for row in parsed.broken])
+    # A line of spaces is as blank as an empty one.
+    broken = (BrokenLine(piece.line + row.number, row.text, row.problem) for row in parsed.broken if row.text.strip())
+    return Block(parsed.cells, lines, tuple(broken), piece)
 
 
 def _parquet_blocks(path: Path, dialect: Dialect, pieces: Sequence[Piece] | None) -> Iterator[Block]:
@@ -165,29 +148,9 @@ def _row_groups(file: pq.ParquetFile) -> Iterator[Piece]:
         line += rows
 
 
-def _open(path: Path) -> BinaryIO:
-    return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
-
-
 def _words(name: str, header: list[str]) -> tuple[str, ...]:
     words = tuple(word.strip().strip("'\"").lower() for word in header)
     twice = sorted({word for word in words if words.count(word) > 1})
     if twice:
         raise SchemaMismatch(f"{name}: column {twice[0]!r} is there more than once; found: {', '.join(words)}")
     return words
-
-
-def _encoding(header: bytes, rest: BinaryIO) -> str | None:
-    """Return None for clean UTF-8, else what to decode from."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        decoder.decode(header, final=True)
-    except UnicodeDecodeError:
-        return "gb18030"
-    try:
-        while chunk := rest.read(_CHUNK):
-            decoder.decode(chunk)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return "utf-8" if not header.isascii() else "gb18030"
-    return None

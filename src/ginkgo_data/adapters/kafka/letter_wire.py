@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: adapters.kafka.dead_letters, entrypoints.container
 # Downstream: adapters.kafka.work_wire, domain.model.disposition
 # Role: Dead letters as records: the original bytes as value, the why and the where as headers
 """A dead letter on the wire can be replayed from its value alone; everything else is said in headers.

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{container, quickstart}
+# Upstream: adapters.kafka.{config, work_queue}, entrypoints.{container, quickstart}
 # Downstream: adapters.kafka, domain.model.{commands, delivery, disposition, errors}, pydantic
 # Role: Commands on the wire: any sender's bytes to a delivery, a command of ours to bytes
 """The wire of commands.

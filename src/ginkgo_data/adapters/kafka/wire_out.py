@@ -1,4 +1,4 @@
-# Upstream: none
+# Upstream: adapters.kafka.notifications
 # Downstream: adapters.kafka.wire_json, domain.model.quality
 # Role: Alerts and events as JSON objects that Ginkgo's notifier and the specification's readers both take
 """Messages of the notification topic, but for reports (`report_wire`)."""

@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka.{letter_wire, wire}, entrypoints.quickstart
+# Upstream: adapters.kafka.{holding, letter_wire, wire}, entrypoints.quickstart
 # Downstream: adapters.kafka.{command_fields, wire_json}, domain.model.{delivery, disposition, errors}
 # Role: Headers of work records: where a command first stood, how often it was tried, when it is due
 """A work record holds what is left of a command; its history travels in headers, read by `lineage_of`.

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.container
+# Downstream: adapters.redis.client, domain.model.{errors, quality}, ports.clock
 # Role: Port alert_memory in Redis: the fleet tells an alert once; while Redis is away each worker remembers for itself
 """Which alerts have been told, by Redis' clock."""
 

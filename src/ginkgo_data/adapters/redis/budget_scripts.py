@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.redis.call_budget
+# Downstream: none
 # Role: The Lua scripts of the call budget: a sliding window by Redis' own clock, decided in one step
 """What Redis does for one question about a call budget. Times are microseconds of Redis' TIME.
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.container
+# Downstream: adapters.redis.{budget_scripts, client, local_share}, domain.model.errors, ports.clock
 # Role: Port call_budget in Redis: one sliding minute per key for the fleet, a share of it while Redis is away
 """The fleet's quota."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.redis.{alert_memory, call_budget, heartbeats}, entrypoints.container
+# Downstream: adapters.redis.{config, errors}, domain.model.errors, ports.clock, redis
 # Role: One thread-safe client: connected when first asked, every call with a deadline, pauses after a failure
 """The client all parts of one worker share.
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.redis.client, entrypoints.settings
+# Downstream: pydantic
 # Role: Settings of the Redis family: which server, with the password kept secret, and how patient a call is
 """How to reach Redis."""
 

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.redis.client
+# Downstream: domain.model.errors
 # Role: What a failed call of Redis means: always that it is away
 """The exception map of the family.
 

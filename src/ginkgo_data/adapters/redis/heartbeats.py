@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: entrypoints.container
+# Downstream: adapters.redis.client, domain.model.{errors, worker}
 # Role: Port heartbeats in Redis: one key per node, with an end
 """Heartbeats where upstream's readers look for them: `heartbeat:data_worker:{node_id}`, one JSON each."""
 

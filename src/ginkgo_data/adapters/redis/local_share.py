@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.redis.call_budget
+# Downstream: none
 # Role: One worker's share of the call budgets while Redis cannot be asked
 """A sliding window of this process alone. Not thread-safe: its owner holds the lock."""
 

@@ -74,8 +74,8 @@ class TushareConfig(BaseModel):
             )
         if not self.token.get_secret_value():
             raise ConfigurationError(
-                "sources.tushare.token is empty; set it in data_worker.yml, as TUSHARE_TOKEN, or as "
-                "GINKGO_DATA__SOURCES__TUSHARE__TOKEN (with _FILE appended: the name of a file that holds it)"
+                "sources.tushare.token is empty; set it in data_worker.yml, as TUSHARE_TOKEN or as "
+                "GINKGO_DATA__SOURCES__TUSHARE__TOKEN"
             )
 
     def budget_key(self, api: Api) -> str:

@@ -14,6 +14,9 @@ from ginkgo_data.domain.model.fetch import Unknown
 from ginkgo_data.domain.model.quality import Finding
 from ginkgo_data.domain.model.series import Series
 
+WHOLE_UNIVERSE = ""
+"""Stands for the codes of a universe that could not be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class CollectionResult:

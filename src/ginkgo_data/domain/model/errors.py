@@ -1,4 +1,4 @@
-# Upstream: adapters.{calendars, clickhouse, files, kafka, memory, tushare}, domain.{model, services}, entrypoints
+# Upstream: adapters, domain.{model, services}, entrypoints
 # Downstream: none
 # Role: The error tree: what may be tried again, what may not, and what stops a start
 """Errors of the whole package; foreign exceptions are translated into these at each adapter's edge.

@@ -50,7 +50,8 @@ def codes_of(delivery: Delivery) -> tuple[str, ...] | None:
 def _kind(command: Command) -> Hashable:
     match command:
         case CollectBars():
-            return replace(command, codes=(), bare=command.bare and command.codes is None)
+            # "All codes" stays by itself: it looks at the known universe only, and would hide a code that nobody knows.
+            return replace(command, codes=None if command.codes is None else ())
         case SyncSecurities():
             return (SyncSecurities, command.market)
         case _:
@@ -73,8 +74,8 @@ def _together(commands: Sequence[Command]) -> Command:
     first = commands[0]
     if isinstance(first, CollectBars):
         wanted = [command for command in commands if isinstance(command, CollectBars)]
-        if any(command.codes is None for command in wanted):
-            return replace(first, codes=None)
+        if first.codes is None:
+            return first
         union = dict.fromkeys(code for command in wanted for code in command.codes or ())
         return replace(first, codes=tuple(union))
     if isinstance(first, SyncSecurities):

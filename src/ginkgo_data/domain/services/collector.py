@@ -9,17 +9,17 @@ to plan, to update, to fill gaps, and to go on after a crash. Its result is read
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from ginkgo_data.domain.model.bars import BarBatch
-from ginkgo_data.domain.model.collection import CollectionResult
+from ginkgo_data.domain.model.collection import WHOLE_UNIVERSE, CollectionResult
 from ginkgo_data.domain.model.commands import CollectBars, SyncSecurities
 from ginkgo_data.domain.model.coverage import Absences, Coverage, Flags, Held
 from ginkgo_data.domain.model.errors import NotAvailable
-from ginkgo_data.domain.model.fetch import FetchPlan, ProvenEmpty, Unknown
+from ginkgo_data.domain.model.fetch import FetchPlan, FetchRequest, ProvenEmpty, Unknown
 from ginkgo_data.domain.model.known_sessions import FIRST_SESSION
 from ginkgo_data.domain.model.quality import Rejects
 from ginkgo_data.domain.model.reference import Securities
@@ -118,6 +118,8 @@ class _Job:
             parts.clock,
             limits.flush_rows,
             limits.flush_seconds,
+            # An archive may have been cut or may still grow: of it only full sessions are whole.
+            marks=parts.source.capabilities.extent is None,
         )
         gathering = Gathering(parts.source, parts.versions, parts.pool, limits.concurrency, self.go_on, newest)
         for chunk in self._chunks(codes, newest):
@@ -135,8 +137,10 @@ class _Job:
         """
         securities = self.parts.reference.securities()
         known = set(securities.codes())
-        if self.command.codes is None:
+        if self.command.codes is None and known:
             return securities, sorted(known), ()
+        if self.command.codes is None:
+            return self._first_universe(), sorted(self.parts.reference.securities().codes()), ()
         if known.issuperset(self.command.codes):
             return securities, list(self.command.codes), ()
         refreshed = self.parts.universe.sync(SyncSecurities(max_age_hours=UNKNOWN_CODE_REFRESH_HOURS))
@@ -148,6 +152,14 @@ class _Job:
             self.tally.unanswered(strangers, refreshed.unknown)
             strangers = ()
         return securities, [code for code in self.command.codes if code in known], strangers
+
+    def _first_universe(self) -> Securities:
+        """Ask for the universe where nothing is stored: "all codes" of an empty list would be a false success."""
+        refreshed = self.parts.universe.sync(SyncSecurities())
+        self.tally.calls += refreshed.calls
+        if refreshed.unknown is not None:
+            self.tally.unanswered([WHOLE_UNIVERSE], refreshed.unknown)
+        return self.parts.reference.securities()
 
     def _follows_held(self) -> bool:
         command = self.command
@@ -174,13 +186,31 @@ class _Job:
         if plan.requests:
             read_back = ReadBack(self.command.series.frequency.minutes is None)
             held = self._held_beforehand(plan, before)
-            for gathered in gathering.answers(plan.requests, windows.sessions):
+            for gathered in gathering.answers(self._to_the_edges(plan.requests, span), windows.sessions):
                 self._take(gathered, held, landing, read_back)
             landing.flush()
             self.tally.unsent(gathering.unsent)
             before, _ = self._coverage(codes, windows, span)
             read_back.must_show_in(before)
         self.tally.covered(before, span)
+
+    def _to_the_edges(self, requests: Sequence[FetchRequest], span: tuple[date, date]) -> list[FetchRequest]:
+        """Widen requests at the edges of the range to the days the command named, sessions or not.
+
+        A row on a closed day before the first session, or after the last, is then seen and rejected by name.
+        """
+        first = min(self.command.start or span[0], span[0])
+        last = max(min(self.command.end or span[1], self.parts.clock.now().date()), span[1])
+        return [
+            request
+            if request.by_session
+            else replace(
+                request,
+                first=first if request.first == span[0] else request.first,
+                last=last if request.last == span[1] else request.last,
+            )
+            for request in requests
+        ]
 
     def _coverage(self, codes: list[str], windows: DueWindows, span: tuple[date, date]) -> tuple[Coverage, Absences]:
         series = self.command.series

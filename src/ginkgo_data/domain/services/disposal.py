@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from ginkgo_data.domain.model.collection import CollectionResult
+from ginkgo_data.domain.model.collection import WHOLE_UNIVERSE, CollectionResult
 from ginkgo_data.domain.model.delivery import Delivery
 from ginkgo_data.domain.model.disposition import Disposition, Settlement
 from ginkgo_data.domain.model.errors import TerminalError, TransientError
@@ -39,6 +39,8 @@ def settle_collection(
         reason = f"not among the securities: {_listed(unknown_codes)}"
         ends.append(Settlement(Disposition.DEAD_LETTER, reason, "UnknownCode", unknown_codes))
     unanswered = {code: result.unknown[code] for code in _mine(result.unknown, codes)}
+    if WHOLE_UNIVERSE in result.unknown:
+        unanswered[WHOLE_UNIVERSE] = result.unknown[WHOLE_UNIVERSE]
     if unanswered:
         ends.append(_later_or_never(delivery, unanswered, policy, now, first_delivered))
     if unfinished := _mine(result.unfinished, codes):

@@ -46,14 +46,20 @@ class Gathering:
         """Yield answers in the order they come; `sessions` are the calendar's over all requests."""
         self.unsent = list(reversed(requests))
         running: set[Future[Gathered]] = set()
-        while True:
-            while self.unsent and len(running) < self.concurrency and self.go_on():
-                running.add(self.pool.submit(self._ask, self.unsent.pop(), sessions))
-            if not running:
-                return
-            ready, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in ready:
-                yield future.result()
+        try:
+            while True:
+                while self.unsent and len(running) < self.concurrency and self.go_on():
+                    running.add(self.pool.submit(self._ask, self.unsent.pop(), sessions))
+                if not running:
+                    return
+                ready, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    yield future.result()
+        finally:
+            # After a failure: calls not begun are not spent, and none outlives the job.
+            for future in running:
+                future.cancel()
+            wait(running)
 
     def _ask(self, planned: FetchRequest, sessions: Sessions) -> Gathered:
         # The version is the moment of sending: a row fetched later wins over one fetched earlier, whenever stored.

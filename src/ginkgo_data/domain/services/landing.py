@@ -42,6 +42,8 @@ class Landing:
     clock: Clock
     flush_rows: int = 200_000
     flush_seconds: float = 10.0
+    marks: bool = True
+    """Whether a minute session with fewer bars than a full one may be marked as all the vendor has."""
     receipt: WriteReceipt = field(default_factory=WriteReceipt)
     rejected: int = 0
     _bars: list[BarBatch] = field(default_factory=list)
@@ -77,7 +79,7 @@ class Landing:
         if self._bars:
             batch = BarBatch.concat(self._bars, self.series)
             self.receipt += self.bars.write(batch)
-            if self.series.frequency.minutes is not None:
+            if self.marks and self.series.frequency.minutes is not None:
                 self.bars.mark_held(self._whole(batch))
             self._bars.clear()
         if self._absences:
@@ -87,10 +89,15 @@ class Landing:
         self._oldest = None
 
     def _whole(self, batch: BarBatch) -> BarBatch:
-        """Return the bars of sessions without a rejected row: only these are all the vendor has."""
-        broken = pa.concat_tables(self._broken).drop_null() if self._broken else None
+        """Return the bars of sessions without a rejected row: only these are all the vendor has.
+
+        A rejected row that does not say whose it was may be of any session, so that none is known to be whole.
+        """
+        broken = pa.concat_tables(self._broken) if self._broken else None
         if broken is None or not broken.num_rows:
             return batch
+        if broken.drop_null().num_rows < broken.num_rows:
+            return BarBatch.empty(self.series)
         codes = batch.codes()
         marks = _cells(broken["code"], pc.cast(broken["timestamp"], pa.date32(), safe=False), codes)
         own = _cells(batch.table["code"], batch.table["session"], codes)

@@ -1,0 +1,102 @@
+# Upstream: none
+# Downstream: adapters.kafka, domain.model.{delivery, errors}, ports.command_stream
+# Role: Port command_stream on Kafka: records of the group's member, decoded, and offsets given back
+"""The command stream of a real broker: command topics and the work topic, one consumer group."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from ginkgo_data.adapters.kafka.client_thread import ClientThread
+from ginkgo_data.adapters.kafka.commit_book import CommitBook
+from ginkgo_data.adapters.kafka.config import KafkaConfig
+from ginkgo_data.adapters.kafka.inbox import Inbox
+from ginkgo_data.adapters.kafka.lag_watch import LagWatch
+from ginkgo_data.domain.model.delivery import Delivery, Partition
+from ginkgo_data.domain.model.errors import BrokerUnavailable
+from ginkgo_data.ports.command_stream import CommandDecoder
+
+
+def _present() -> datetime:
+    return datetime.now(UTC)
+
+
+class KafkaCommandStream:
+    """A member of the group, which joins when this is made. Safe for several threads.
+
+    `now` gives the present, zoned, by which work records fall due. Raises `ConfigurationError` when the options
+    cannot make a client; a broker that is away is waited for.
+    """
+
+    def __init__(self, config: KafkaConfig, decode: CommandDecoder, now: Callable[[], datetime] = _present) -> None:
+        self._decode = decode
+        self._commit_timeout = config.delivery_timeout
+        self._close_timeout = config.close_timeout
+        self._closing = threading.Lock()
+        self._inbox = Inbox(config.work_topic, config.inbox_limit, config.inbox_bytes, now)
+        self._commits = CommitBook(self._inbox.may_commit)
+        self._watch = LagWatch(config.stuck_after)
+        self._client = ClientThread(config, self._inbox, self._commits, self._watch)
+        self._client.start()
+
+    def receive(self, limit: int, timeout: float) -> Sequence[Delivery]:
+        """Return up to `limit` records, fresh ones first, then work that is due (of it at least one).
+
+        Waits up to `timeout` seconds for the first; an outage looks like silence. None after `close`.
+        """
+        return [self._decode(record) for record in self._inbox.take(limit, timeout)]
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Ask for a commit, sent within a tenth of a second; what may not be committed is left out.
+
+        Raises `BrokerUnavailable` when earlier commits have waited for their acknowledgement for longer than
+        `delivery_timeout`; the offsets are asked for all the same.
+        """
+        self._commits.ask(offsets)
+        waited = self._commits.waited()
+        if waited > self._commit_timeout:
+            raise BrokerUnavailable(f"no commit was acknowledged for {waited:.0f} s")
+
+    def owns(self, partition: Partition) -> bool:
+        """Whether `partition`, in that epoch, is still assigned to this member."""
+        return self._inbox.owns(partition)
+
+    def hold(self, held: bool) -> None:
+        """Stop intake at the broker while the worker cannot work, or let it go on."""
+        self._inbox.hold(held)
+
+    def close(self) -> None:
+        """Commit what was asked for and leave the group, within `close_timeout`; idempotent.
+
+        With the broker away the thread behind is left alone (it is a daemon), and a warning says so.
+        """
+        with self._closing:
+            self._client.stop()
+            self._client.join(self._close_timeout + 1.0)
+            self._inbox.close()
+
+    def lag(self) -> Mapping[Partition, int]:
+        """Return the records not yet committed, per owned partition whose end is known; a few seconds old."""
+        found = {}
+        for partition in self._inbox.partitions():
+            lag = self._watch.lag((partition.topic, partition.number), self._commits.acknowledged(partition))
+            if lag is not None:
+                found[partition] = lag
+        return found
+
+    @property
+    def assigned(self) -> Sequence[Partition]:
+        """The partitions that are this member's, in their present epoch."""
+        return self._inbox.partitions()
+
+    @property
+    def last_turn(self) -> float:
+        """When the client's thread last began a turn (monotonic seconds): old means that it hangs."""
+        return self._client.last_turn
+
+    @property
+    def missing_topics(self) -> Mapping[str, str]:
+        """Subscribed topics that cannot be read, with the broker's words; the others are read all the same."""
+        return self._client.missing

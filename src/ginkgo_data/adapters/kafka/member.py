@@ -1,0 +1,203 @@
+# Upstream: adapters.kafka.client_thread
+# Downstream: adapters.kafka, domain.model.delivery, confluent_kafka
+# Role: One client in the group: its turns, its rebalances, its pauses and its commits
+"""A member of the consumer group, from its subscription to its end. Used by one thread only.
+
+Every rule here rests on a measured behaviour of librdkafka: a pause before `assign()` is void and one that was set
+survives a rebalance; a commit of a partition that another member has moves the group back; what a poll returns
+while everything is paused is a record like any other.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from ginkgo_data.adapters.kafka.commit_book import CommitBook
+from ginkgo_data.adapters.kafka.config import KafkaConfig
+from ginkgo_data.adapters.kafka.errors import MISSING_TOPIC_CODES, RebuildNeededError, broker_errors
+from ginkgo_data.adapters.kafka.holding import Place
+from ginkgo_data.adapters.kafka.inbox import Inbox
+from ginkgo_data.adapters.kafka.lag_watch import LagWatch
+from ginkgo_data.adapters.kafka.records import offsets_of, places_of, record_of, shown_places
+from ginkgo_data.domain.model.delivery import Partition
+
+log = logging.getLogger(__name__)
+
+POLL = 0.1
+"""Seconds of one poll: also the longest that a commit, a resume or a stop waits to be seen."""
+COMPANY = 0.05
+"""Seconds that a first record waits for others."""
+CHUNK = 500
+
+
+class Member:
+    """Raises `ConfigurationError` when the options cannot make a client."""
+
+    def __init__(self, config: KafkaConfig, inbox: Inbox, commits: CommitBook, watch: LagWatch) -> None:
+        self._incremental = config.group_protocol == "consumer"
+        self._inbox = inbox
+        self._commits = commits
+        self._watch = watch
+        self._paused: set[Place] = set()
+        self._fault: str | None = None
+        self._live = True
+        self.missing: dict[str, str] = {}
+        """Topics that cannot be read, with the broker's words."""
+        with broker_errors(f"joining group {config.group_id}"):
+            self._consumer = Consumer(
+                config.consumer_options(), on_commit=self._on_commit, error_cb=self._on_error, logger=log
+            )
+            self._consumer.subscribe(
+                config.subscription, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+
+    def turn(self) -> None:
+        """Take in what is there, then bring pauses and commits up to date; raises `RebuildNeededError`."""
+        first = self._consumer.poll(POLL)
+        if first is not None:
+            # Before the next call: a rebalance inside it must not find this record unfiled.
+            self._take_in(first)
+            for message in self._consumer.consume(CHUNK, COMPANY):
+                self._take_in(message)
+        self._apply_pauses()
+        self.send_commits()
+        stuck = self._watch.look(self._consumer, self._inbox.following(), self._paused)
+        if stuck:
+            raise RebuildNeededError(f"{stuck[0]}-{stuck[1]} has lag and makes no progress")
+        if self._fault:
+            raise RebuildNeededError(self._fault)
+
+    def finish(self, timeout: float) -> None:
+        """Wait up to `timeout` seconds until what was asked for is committed; nothing more is taken in."""
+        deadline = time.monotonic() + timeout
+        while self._commits.waited() > 0 and time.monotonic() < deadline and not self._fault:
+            self.send_commits()
+            message = self._consumer.poll(POLL)
+            if message is not None and (error := message.error()):
+                log.warning("while leaving the group: %s", error)
+
+    def close(self, timeout: float) -> bool:
+        """Leave the group; return whether that was done within `timeout` seconds.
+
+        `Consumer.close()` can block for ever while the broker is away, so a thread of its own does it.
+        """
+        self._live = False
+        leaving = threading.Thread(target=self._leave, daemon=True)
+        leaving.start()
+        leaving.join(timeout)
+        return not leaving.is_alive()
+
+    def send_commits(self) -> None:
+        """Send what is asked for, unless a commit is on the way."""
+        self._send(self._commits.next_batch())
+
+    # -- records ----------------------------------------------------------------------------------
+
+    def _take_in(self, message: Message) -> None:
+        if error := message.error():
+            self._on_message_error(message, error)
+            return
+        record = record_of(message)
+        self.missing.pop(record.partition.topic, None)
+        if not self._inbox.put(record):
+            raise RebuildNeededError(f"the offsets of {record.delivery_id} went back")
+
+    def _on_message_error(self, message: Message, error: KafkaError) -> None:
+        topic = message.topic()
+        if topic and (error.code() in MISSING_TOPIC_CODES or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED):
+            if topic not in self.missing:
+                log.warning("topic %s cannot be read: %s; the others go on", topic, error.str())
+            self.missing[topic] = error.str()
+        elif error.fatal():
+            self._fault = str(error)
+        else:
+            log.warning("the client reports: %s", error)
+
+    def _on_error(self, error: KafkaError) -> None:
+        """Note an error event; only a fatal one means anything, idle disconnects are errors too."""
+        if error.fatal():
+            self._fault = str(error)
+        else:
+            log.info("the client reports: %s", error)
+
+    # -- rebalances -------------------------------------------------------------------------------
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._incremental:
+            consumer.incremental_assign(partitions)
+        else:
+            consumer.assign(partitions)
+        places = places_of(partitions)
+        if not self._live:
+            return
+        for place in places:
+            self._watch.forget(place)
+            self.missing.pop(place[0], None)
+        self._inbox.assign(places)
+        if places:
+            log.info("assigned: %s", shown_places(places))
+        self._apply_pauses()
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        places = places_of(partitions)
+        if self._live:
+            # Sent before the partitions go; the client orders it before the next join, nobody waits here.
+            self._send(self._commits.last_batch(places))
+            log.info("revoked: %s", shown_places(places))
+        self._let_go(consumer, partitions)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        log.warning("lost: %s; nothing of them is committed", shown_places(places_of(partitions)))
+        self._let_go(consumer, partitions)
+
+    def _let_go(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._live:
+            self._inbox.revoke(places_of(partitions))
+            self._commits.forget(places_of(partitions))
+        if self._incremental:
+            consumer.incremental_unassign(partitions)
+        else:
+            consumer.unassign()
+
+    def _apply_pauses(self) -> None:
+        """Make the client's pauses what is wanted; one that outlived a rebalance is ended as well."""
+        wanted, assigned = self._inbox.wanted_paused(), self._inbox.following().keys()
+        try:
+            if more := wanted - self._paused:
+                self._consumer.pause([TopicPartition(*place) for place in more])
+                self._paused |= more
+            if fewer := (self._paused - wanted) & assigned:
+                self._consumer.resume([TopicPartition(*place) for place in fewer])
+                self._paused -= fewer
+        except KafkaException as error:
+            log.warning("pauses could not be changed, tried again: %s", error)
+
+    # -- commits ----------------------------------------------------------------------------------
+
+    def _send(self, batch: Mapping[Partition, int]) -> None:
+        if not batch:
+            return
+        offsets = [TopicPartition(p.topic, p.number, offset) for p, offset in batch.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
+            log.warning("a commit could not be sent, tried again: %s", error)
+            self._commits.answered(offsets_of(offsets), places_of(offsets))
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        failed = [p for p in partitions if error or p.error]
+        for partition in failed:
+            log.warning("commit of %s failed: %s", partition, error or partition.error)
+        if self._live:
+            self._commits.answered(offsets_of(partitions), places_of(failed))
+
+    def _leave(self) -> None:
+        try:
+            self._consumer.close()
+        except (KafkaException, RuntimeError) as error:
+            log.warning("the group was not left cleanly: %s", error)

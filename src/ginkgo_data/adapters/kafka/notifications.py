@@ -1,0 +1,67 @@
+# Upstream: none
+# Downstream: adapters.kafka.{producer, report_wire, wire_json, wire_out}, domain.model.quality
+# Role: Port notifications on Kafka: reports, alerts and events on the notification topic
+"""Telling waits for nothing: the acknowledgement comes later, and a failure is logged and counted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from ginkgo_data.adapters.kafka.producer import KafkaProducer
+from ginkgo_data.adapters.kafka.report_wire import REPORT_KEY, encode_report
+from ginkgo_data.adapters.kafka.wire_json import Json, to_bytes
+from ginkgo_data.adapters.kafka.wire_out import encode_alert, encode_event
+from ginkgo_data.domain.model.quality import Alert, DataQualityReport
+
+log = logging.getLogger(__name__)
+
+ALERT_KEY = "data_worker_alert"
+EVENT_KEY = "data_worker_event"
+"""Keys of the records, beside `REPORT_KEY`: one kind keeps its order."""
+
+
+def _present() -> datetime:
+    return datetime.now(UTC)
+
+
+class KafkaNotifications:
+    """Writes to `topic` as `node_id`; safe for several threads. The producer's owner closes it, which flushes."""
+
+    def __init__(
+        self, producer: KafkaProducer, topic: str, node_id: str, now: Callable[[], datetime] = _present
+    ) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._node_id = node_id
+        self._now = now
+        self._lock = threading.Lock()
+        self._failures = 0
+
+    @property
+    def failures(self) -> int:
+        """How many messages were not kept, as far as the broker's word has come."""
+        with self._lock:
+            return self._failures
+
+    def report(self, report: DataQualityReport) -> None:
+        """Publish a job's report, whole."""
+        self._post(REPORT_KEY, encode_report(report))
+
+    def alert(self, alert: Alert) -> None:
+        """Publish an alert."""
+        self._post(ALERT_KEY, encode_alert(alert, self._node_id))
+
+    def event(self, kind: str, data: Mapping[str, object]) -> None:
+        """Publish an event as it is now, whatever becomes of `data`."""
+        self._post(EVENT_KEY, encode_event(kind, data, self._node_id, self._now()))
+
+    def _post(self, key: str, message: Json) -> None:
+        def failed(reason: str) -> None:
+            with self._lock:
+                self._failures += 1
+            log.warning("%s was not told: %s", message.get("type"), reason)
+
+        self._producer.post(self._topic, to_bytes(message), key.encode(), failed)
