@@ -196,7 +196,8 @@ def test_of_a_large_file_ordered_by_day_only_the_pieces_of_the_days_are_read(
 ) -> None:
     monkeypatch.setattr(archive, "_CACHED_FILE_BYTES", 0)
     monkeypatch.setattr(tables, "_PIECE_BYTES", 300)
-    days = [str(day) for day in np.arange("2024-01-01", "2024-01-31", dtype="datetime64[D]")]
+    # Weekdays only: a row on a weekend is stray and goes with every request of its code.
+    days = [str(day) for day in np.arange("2024-01-01", "2024-02-12", dtype="datetime64[D]") if np.is_busday(day)]
     codes = [code_name(number) for number in range(0, 12, 2)]
     lines = [f"{code},{day},1,1,1,1,100" for day in days for code in codes]
     source = files_source(written(tmp_path / "all.csv", f"code,{HEADER}", *lines))

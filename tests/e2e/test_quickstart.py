@@ -121,6 +121,36 @@ def test_a_bad_row_is_rejected_with_line_and_value_and_the_good_ones_are_stored(
     assert len(stored(tmp_path / "db")) == 5
 
 
+@pytest.mark.parametrize("day", ["20200111", "20990105", "19700102"], ids=["a closed day", "the future", "1970"])
+def test_a_row_at_the_edge_that_can_be_no_session_is_rejected_and_stretches_nothing(tmp_path, day):
+    file = small_file(tmp_path / "bars.csv", f"000001.SZ,{day},9,9,9,9,9,0,0,100,90")
+    account = run("quickstart", "--from", file, "--dir", tmp_path / "db", "--json").json
+    assert (account["bars_written"], account["bars_rejected"]) == (5, 1)
+    assert account["coverage"] == {"expected": 5, "held": 5, "absent": 0, "unexplained": 0}
+
+
+def test_a_stray_quote_costs_its_line_and_no_other(tmp_path):
+    file = small_file(tmp_path / "bars.csv")
+    lines = file.read_text().splitlines()
+    lines[2] = '"' + lines[2]
+    file.write_text("\n".join(lines) + "\n")
+    account = run("quickstart", "--from", file, "--dir", tmp_path / "db", "--json").json
+    assert (account["bars_written"], account["bars_rejected"]) == (4, 1)
+    assert account["coverage"]["unexplained"] == 1
+
+
+def test_a_partial_minute_session_is_completed_when_the_file_grows(tmp_path):
+    clocks = ("10:30:00", "11:30:00", "14:00:00", "15:00:00")
+    lines = ["datetime,open,high,low,close,volume", *(f"2020-01-02 {clock},9,9,9,9,100" for clock in clocks)]
+    file = tmp_path / "600000.csv"
+    options = ("quickstart", "--from", file, "--dir", tmp_path / "db", "--json")
+    file.write_text("\n".join([*lines[:3], lines[3].replace("2020-01-02", "2020-01-03")]) + "\n")
+    first = run(*options).json
+    assert first["coverage"]["held"] == 0
+    file.write_text("\n".join(lines) + "\n")
+    assert run(*options).json["coverage"] == {"expected": 1, "held": 1, "absent": 0, "unexplained": 0}
+
+
 def test_force_fetches_what_is_held_again_and_a_corrected_price_wins(tmp_path):
     file = small_file(tmp_path / "bars.csv")
     run("quickstart", "--from", file, "--dir", tmp_path / "db")

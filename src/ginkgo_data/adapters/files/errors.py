@@ -15,6 +15,8 @@ import pyarrow as pa
 
 from ginkgo_data.domain.model.errors import SchemaMismatch, SourceUnavailable
 
+_DECODERS = (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError, csv.Error)
+
 
 @contextmanager
 def reading(origin: str) -> Iterator[None]:
@@ -27,7 +29,7 @@ def reading(origin: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise SourceUnavailable(f"{origin} has disappeared") from error
-    except (pa.ArrowInvalid, gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, *_DECODERS) as error:
         raise SchemaMismatch(f"{origin} cannot be read: {error}") from error
     except OSError as error:
         raise SourceUnavailable(f"{origin} cannot be read: {error.strerror or error}") from error

@@ -109,7 +109,7 @@ class Faults:
         columns = [self._columns[role] for role in roles if role in self._columns]
         values = pc.binary_join_element_wise(*(as_texts(cells[column]) for column in columns), " ")
         # Faults are few: one JSON text each, made row by row.
-        texts = [json.dumps(row, ensure_ascii=False, default=str) for row in cells.to_pylist()]
+        texts = [json.dumps(row, ensure_ascii=False, default=str) for row in _as_rows(cells)]
         self._parts.append(
             pa.table(
                 {
@@ -141,3 +141,12 @@ class Faults:
     def table(self) -> pa.Table:
         """Return all faults in the order of their lines."""
         return pa.concat_tables(self._parts).unify_dictionaries().sort_by("line")
+
+
+def _as_rows(cells: pa.RecordBatch) -> list[dict[str, object]]:
+    try:
+        rows: list[dict[str, object]] = cells.to_pylist()
+    except (OverflowError, ValueError):
+        # A time that Python has no value for: as the text that Arrow has for it.
+        rows = pa.table({name: as_texts(cells[name]) for name in cells.schema.names}).to_pylist()
+    return rows

@@ -16,21 +16,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ginkgo_data.adapters.files.config import FilesConfig
-from ginkgo_data.adapters.files.formats import Clock
 from ginkgo_data.adapters.files.keys import ALL_SERIES, Keys, Wanted, read_keys
 from ginkgo_data.adapters.files.layout import Layout, layout_of
-from ginkgo_data.adapters.files.names import frequency_in_name
+from ginkgo_data.adapters.files.lengths import MINUTES, frequency_of
 from ginkgo_data.adapters.files.strays import stray, today
 from ginkgo_data.adapters.files.tables import Block, Piece, read_blocks
 from ginkgo_data.adapters.files.tdx import read_tdx
-from ginkgo_data.domain.model.errors import SchemaMismatch
 from ginkgo_data.domain.model.series import Frequency, Series
 
 Stamp = tuple[int, int]
 """Time of change (ns) and size of a file: another stamp, another content."""
-
-_MINUTES = 24 * 60
-_OPEN, _CLOSE = 9 * 60 + 15, 15 * 60
 
 
 @dataclass
@@ -114,7 +109,7 @@ def scan(path: Path, config: FilesConfig) -> FileEntry:
     stamp = stamp_of(path)
     layout = layout_of(path, config)
     untold = layout.frequency is None and "frequency" not in layout.columns
-    times = np.zeros(_MINUTES, np.int64)
+    times = np.zeros(MINUTES, np.int64)
     index = _Index()
     for block in FileEntry(path, stamp, layout, {}).blocks():
         keys = read_keys(block.cells, layout)
@@ -122,8 +117,8 @@ def scan(path: Path, config: FilesConfig) -> FileEntry:
         index.add(keys.take(np.flatnonzero(whole)), block.piece, bool(block.broken) or not whole.all())
         if untold:
             clock = keys.moment[whole] - keys.session[whole]
-            times += np.bincount(clock.astype("timedelta64[m]").astype(np.int64), minlength=_MINUTES)
-    frequency = _frequency(times, layout) if untold else None
+            times += np.bincount(clock.astype("timedelta64[m]").astype(np.int64), minlength=MINUTES)
+    frequency = frequency_of(times, layout) if untold else None
     return index.entry(path, stamp, replace(layout, frequency=frequency) if frequency else layout, frequency)
 
 
@@ -191,29 +186,3 @@ def _told(series: Series, told: Frequency | None) -> Series:
 
 
 _ENDS = ("series", "code", "session_min", "session_max")
-
-
-def _frequency(times: npt.NDArray[np.int64], layout: Layout) -> Frequency:
-    """Tell the length of bars from how many rows there are at each minute of the day.
-
-    Days when most rows lie outside trading (a date alone is midnight; some vendors write 15:00). Otherwise the
-    most frequent gap between the times of day that occur, which one stray row does not change.
-    """
-    named = frequency_in_name(layout.origin.rsplit("/", 1)[-1])
-    rows = int(times.sum())
-    outside = int(times[: _OPEN + 1].sum() + times[_CLOSE:].sum())
-    if not rows:
-        return named or Frequency.DAY
-    if layout.form.clock is Clock.EITHER and outside * 2 > rows:
-        return Frequency.DAY
-    gaps, counts = np.unique(np.diff(np.flatnonzero(times)), return_counts=True)
-    minutes = int(gaps[counts.argmax()]) if len(gaps) else 0
-    found = next((frequency for frequency in Frequency if frequency.minutes == minutes), named)
-    if found is None:
-        allowed = ", ".join(str(frequency.minutes) for frequency in Frequency if frequency.minutes)
-        told = f"its times are {minutes} minutes apart" if minutes else "its rows are all of one time"
-        raise SchemaMismatch(
-            f"{layout.origin}: the length of its bars cannot be told ({told}; allowed: {allowed} minutes); "
-            "name it in the file's name (as in 5min) or in the configuration's frequency"
-        )
-    return found

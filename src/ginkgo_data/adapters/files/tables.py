@@ -75,8 +75,8 @@ class Dialect:
 def dialect_of(path: Path) -> Dialect:
     """Look at a table's header and encoding (UTF-8 or UTF-16, or GBK where the header is not UTF-8).
 
-    Raises `SchemaMismatch` for an empty file, one that is no text, or a column named twice, and the errors of the operating
-    system and of pyarrow as they are.
+    Raises `SchemaMismatch` for an empty file, one that is no text, or a column named twice, and the errors of the
+    operating system and of pyarrow as they are.
     """
     if path.suffix in _PARQUET:
         return Dialect(_words(path.name, pq.read_schema(path).names))

@@ -33,6 +33,9 @@ _SEPARATED = (
 _COMPACT = r"^(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)(?:[ T]?(?P<H>\d\d):?(?P<M>\d\d)(?::?(?P<S>\d\d)\d*)?)?$"
 _TIME_OF_DAY = r"^(?P<H>\d{1,2}):?(?P<M>\d\d)(?::?(?P<S>\d\d)\d*)?$"
 _EARLIEST = np.datetime64("1900-01-01", "ms")
+_EARLIEST_DAY = int(_EARLIEST.astype("datetime64[D]").astype(np.int64))
+_LATEST_DAY = int(np.datetime64("9999-12-31", "D").astype(np.int64))
+_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 _OFFSET = r"^ ?(?P<sign>[+-])(?P<h>\d\d):?(?P<m>\d\d)$"
 
 
@@ -95,10 +98,22 @@ def as_texts(column: pa.Array) -> pa.StringArray:
 
 
 def _wall(column: pa.Array) -> Moments:
+    column = _bounded(column)
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         column = pc.local_timestamp(column.cast(pa.timestamp("ms", EXCHANGE_ZONE), safe=False))
     moments: Moments = column.cast(pa.timestamp("ms"), safe=False).to_numpy(zero_copy_only=False)
     return moments
+
+
+def _bounded(column: pa.Array) -> pa.Array:
+    """Return `column` without what lies outside the years 1900 to 9999: a cast would wrap it to some other time."""
+    per_day = _PER_DAY[column.type.unit] if pa.types.is_timestamp(column.type) else 1
+    if pa.types.is_date64(column.type):
+        per_day = _PER_DAY["ms"]
+    counts = column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64()).cast(pa.int64())
+    latest = min(_LATEST_DAY * per_day, np.iinfo(np.int64).max)
+    fits = pc.and_(pc.greater_equal(counts, _EARLIEST_DAY * per_day), pc.less(counts, latest))
+    return column if pc.all(fits).as_py() else pc.if_else(fits, column, pa.scalar(None, column.type))
 
 
 def _read(texts: pa.StringArray) -> Moments:

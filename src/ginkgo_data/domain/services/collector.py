@@ -121,7 +121,9 @@ class _Job:
             # An archive may have been cut or may still grow: of it only full sessions are whole.
             marks=parts.source.capabilities.extent is None,
         )
-        gathering = Gathering(parts.source, parts.versions, parts.pool, limits.concurrency, self.go_on, newest)
+        # Of a range in the past `newest` is its own last session: no row can be of the future then.
+        present = newest if self.command.end is None or self.command.end >= parts.clock.now().date() else None
+        gathering = Gathering(parts.source, parts.versions, parts.pool, limits.concurrency, self.go_on, present)
         for chunk in self._chunks(codes, newest):
             first_held = parts.bars.first_held(chunk, self.command.series) if self._follows_held() else {}
             windows = due_windows(self.command, chunk, securities, parts.calendar, newest, first_held)
