@@ -195,6 +195,15 @@ def test_a_file_without_one_readable_row_is_an_error_that_names_the_first(tmp_pa
     assert "Traceback" not in ended.err
 
 
+def test_a_file_with_rows_on_closed_days_only_is_an_error_that_names_the_first(tmp_path):
+    file = tmp_path / "bars.csv"
+    file.write_text(f"{HEADER}\n000001.SZ,20200105,9,9,9,9,9,0,0,100,90\n")
+    ended = run("quickstart", "--from", file, "--dir", tmp_path / "db")
+    assert ended.code == 1, ended.out
+    assert "none of its 1 rows can be used" in ended.err
+    assert "bars.csv:2: session 2020-01-05" in ended.err
+
+
 def test_a_folder_is_collected_series_by_series_and_what_is_no_bar_is_passed_over_aloud(tmp_path):
     folder = tmp_path / "bars"
     folder.mkdir()

@@ -1,5 +1,5 @@
 # Upstream: entrypoints.{cli, show_quickstart}
-# Downstream: adapters.{files, kafka, memory}, domain.{model, services}, entrypoints, dependency_injector
+# Downstream: adapters.{files, kafka, memory}, domain.{model, services}, entrypoints, dependency_injector, numpy
 # Role: The newcomer's run: real command bytes through the whole house on an embedded engine
 """Quickstart: puts the bytes a real sender would send on the in-memory stream, and works them with a real worker."""
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 from dependency_injector import providers
 
 from ginkgo_data.adapters.files.archive import FileArchive
@@ -30,11 +31,13 @@ from ginkgo_data.domain.model.commands import (
 )
 from ginkgo_data.domain.model.coverage import Cells
 from ginkgo_data.domain.model.errors import CalendarHorizonExceeded, ConfigurationError, SchemaMismatch
-from ginkgo_data.domain.model.fetch import FetchRequest, Unknown
+from ginkgo_data.domain.model.fetch import FetchRequest, Rows, Unknown
+from ginkgo_data.domain.model.known_sessions import FIRST_SESSION
 from ginkgo_data.domain.model.quality import DataQualityReport, Rejects
 from ginkgo_data.domain.model.series import DAILY, Adjust, Frequency, Series
 from ginkgo_data.domain.services.sessions import newest_closed
 from ginkgo_data.domain.services.tally import Watch
+from ginkgo_data.domain.services.validation import validate
 from ginkgo_data.entrypoints.account import QuickstartAccount
 from ginkgo_data.entrypoints.container import MEMORY, Container
 from ginkgo_data.entrypoints.library import database_url
@@ -192,14 +195,22 @@ class Quickstart:
             yield self._snapshot(series, first, last, tuple(sorted(spans)))
 
     def _refuse_unreadable(self, container: Container) -> None:
-        """Put an archive without one readable row into quarantine, and raise `SchemaMismatch` naming an example."""
-        everything = FetchRequest(DAILY, None, date(1990, 1, 1), date(2199, 12, 31), Cells.none(), 0)
-        answer = container.bar_source().fetch(everything)
-        rejects = answer.rejects if not isinstance(answer, Unknown) else Rejects.empty()
+        """Put an archive without one usable row into quarantine, and raise `SchemaMismatch` naming an example."""
+        source = container.bar_source()
+        refused: list[Rejects] = []
+        for series in sorted(source.capabilities.series, key=str):
+            everything = FetchRequest(series, None, FIRST_SESSION, date(2199, 12, 31), Cells.none(), 0)
+            answer = source.fetch(everything)
+            if not isinstance(answer, Unknown):
+                refused.append(answer.rejects)
+            if isinstance(answer, Rows):
+                no_sessions = np.empty(0, "datetime64[D]")
+                refused.append(validate(answer.batch, sessions=no_sessions, places=answer.places).rejects)
+        rejects = Rejects.concat(refused)
         container.quality_repository().quarantine(rejects)
         example = next(iter(rejects.table.slice(0, 1).to_pylist()), None)
         first = f"; the first: {example['place']}: {example['field']} {example['value']}" if example else ""
-        raise SchemaMismatch(f"{self.origin}: none of its {len(rejects)} rows can be read as a bar{first}")
+        raise SchemaMismatch(f"{self.origin}: none of its {len(rejects)} rows can be used as a bar{first}")
 
     def _live_commands(self, container: Container) -> Iterator[Command]:
         """Yield what to ask a live vendor: what was wished, a small universe whole, else the newest sessions."""

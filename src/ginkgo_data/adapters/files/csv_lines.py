@@ -47,8 +47,8 @@ def parse_lines(content: bytes, names: list[str], delimiter: str) -> Parsed:
 
 
 def _doubtful(content: bytes, delimiter: str) -> bool:
-    """Whether there is a quote inside a cell, or a CR inside a line: the fast parser would guess what is meant."""
-    if content.count(b"\r") != content.count(b"\r\n"):
+    """Whether a quote is inside a cell or without its other, or a CR inside a line: the fast parser would guess."""
+    if content.count(b"\r") != content.count(b"\r\n") or content.count(b'"') % 2:
         return True
     mark = re.escape(delimiter.encode())
     return b'"' in content and re.search(rb'[^\n%b]"[^\r\n"%b]' % (mark, mark), content) is not None

@@ -1,4 +1,4 @@
-# Upstream: adapters.files.{faults, keys, rows, scanning}
+# Upstream: adapters.files
 # Downstream: adapters.files.{config, formats, names, tables, tdx}, domain.model.{errors, series}
 # Role: What one file means: its format, columns, code, series, units and labels, all settled
 """A file's layout is settled once, from its header, its name, and the configuration's overrides."""

@@ -1,5 +1,5 @@
-# Upstream:
-# Downstream:
+# Upstream: adapters.files.scanning
+# Downstream: adapters.files.{formats, layout, names}, domain.model.{errors, series}, numpy
 # Role: The length of a file's bars, told from the times of its rows
 """For files that say the length of a bar neither by their format nor in a column."""
 
@@ -24,8 +24,9 @@ def frequency_of(times: npt.NDArray[np.int64], layout: Layout) -> Frequency:
     """Tell the length of bars from how many rows there are at each minute of the day.
 
     Days when most rows lie outside trading (a date alone is midnight; some vendors write 15:00). Otherwise the
-    most frequent gap between the times of day that occur, which one stray row does not change. Raises `SchemaMismatch` where neither
-    they nor the name of the file tell it.
+    most frequent gap between the times of day that occur, which one stray row does not change.
+
+    Raises `SchemaMismatch` where neither they nor the name of the file tell it.
     """
     named = frequency_in_name(layout.origin.rsplit("/", 1)[-1])
     rows = int(times.sum())

@@ -1,5 +1,5 @@
 # Upstream: adapters.files.{archive, bar_source}
-# Downstream: adapters.files, domain.model.{errors, series}, numpy, pyarrow
+# Downstream: adapters.files.{config, keys, layout, lengths, strays, tables, tdx}, domain.model.series, numpy, pyarrow
 # Role: One pass over a file: which codes and sessions of which series it holds
 """What an archive's index knows of a file. Only the keys of rows are read, block by block."""
 
@@ -12,7 +12,6 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from ginkgo_data.adapters.files.config import FilesConfig
