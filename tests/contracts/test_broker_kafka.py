@@ -48,6 +48,7 @@ class TestKafkaCommandStream(CommandStreamContract):
             stream.commit({got.record.partition: got.record.offset + 2})
 
 
+@pytest.mark.soak
 class TestKafkaCommandStreamOfKip848(CommandStreamContract):
     @pytest.fixture
     def broker(self, kafka_server):

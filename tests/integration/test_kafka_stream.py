@@ -23,6 +23,10 @@ from support.kafka_broker import RealBroker, committed, read_all, unique, until
 CODES = [f"{number:06d}.SZ" for number in range(1, 51)]
 
 
+pytestmark = pytest.mark.soak
+"""Outages and rebalances last as long as the broker's sessions: too long for every run."""
+
+
 @pytest.fixture(params=["classic", "consumer"])
 def broker(request, kafka_server):
     broker = RealBroker(kafka_server, request.param)

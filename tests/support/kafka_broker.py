@@ -18,7 +18,7 @@ from ginkgo_data.adapters.kafka.wire import WORK_TOPIC, decode_command
 from ginkgo_data.adapters.kafka.work_queue import KafkaWorkQueue
 from support.kafka_server import KafkaTopics as Server
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def unique(name: str) -> str:
