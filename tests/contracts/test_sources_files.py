@@ -29,7 +29,7 @@ class TestTushareCsv(BarSourceContract):
 
     @pytest.fixture
     def source(self, tmp_path: Path) -> FilesBarSource:
-        shape = lambda r: (  # noqa: E731
+        shape = lambda r: (  # noqa: E731  (used on the next line only)
             r["code"],
             f"{r['session']:%Y%m%d}",
             r["open"],
@@ -63,7 +63,7 @@ class TestFolderOfOneFilePerCode(BarSourceContract):
     def source(self, tmp_path: Path) -> FilesBarSource:
         for code in VENDOR_BARS.codes():
             symbol, exchange = code.split(".")
-            shape = lambda r: tuple(r[n] for n in ("session", "open", "high", "low", "close", "volume", "amount"))  # noqa: E731
+            shape = lambda r: tuple(r[n] for n in ("session", "open", "high", "low", "close", "volume", "amount"))  # noqa: E731  (used on the next line only)
             own = [line for line, row in zip(lines("", shape)[1:], ROWS, strict=True) if row["code"] == code]
             path = tmp_path / "bars" / exchange.lower() / f"{exchange.lower()}{symbol}.csv"
             written(path, "Date,Open,High,Low,Close,Volume,Amount", *own)

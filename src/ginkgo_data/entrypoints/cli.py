@@ -130,6 +130,9 @@ def _day(text: str | None, option: str) -> date | None:
 def main() -> None:
     """Run the command line; errors of ours become one clear message and an exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # A server that does not answer is said once, in the message of the error it becomes.
+    for library in ("urllib3.connectionpool", "clickhouse_connect"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     try:
         app()
     except (ConfigurationError, MalformedCommand) as error:
