@@ -11,12 +11,20 @@ import pytest
 from ginkgo_data.ports.call_budget import CallBudget
 
 MINUTE = 60.0
+PROBE = 30.0
+"""Seconds after which an unanswered probe is followed by the next one."""
+DAY = 86_400.0
 TOLERANCE = 1.0
 """Seconds that real time may add to the time that `pass_time` lets pass."""
 
+PassTime = Callable[[float], None]
+
 
 class CallBudgetContract:
-    """Subclasses provide the fixtures `budget` (fresh) and `pass_time` (seconds go by for it)."""
+    """Subclasses provide the fixtures `budget` (fresh), `neighbour` (the same, seen by another worker) and `pass_time`.
+
+    `pass_time` lets seconds go by for both.
+    """
 
     def test_as_many_calls_as_the_limit_are_granted_at_once(self, budget: CallBudget) -> None:
         assert [budget.take("k", 3) for _ in range(3)] == [0.0, 0.0, 0.0]
@@ -117,3 +125,132 @@ class CallBudgetContract:
     def test_a_limit_below_one_is_refused(self, budget: CallBudget, limit: int) -> None:
         with pytest.raises(ValueError, match=str(limit)):
             budget.take("k", limit)
+        with pytest.raises(ValueError, match=str(limit)):
+            budget.learn("k", limit)
+
+    def test_a_closing_for_no_time_closes_nothing(self, budget: CallBudget) -> None:
+        budget.close_until_open("k", 0.0)
+        assert _granted(budget, 3, 3) == 3
+
+    def test_after_a_closing_one_call_is_granted_as_a_probe_and_no_other(
+        self, budget: CallBudget, neighbour: CallBudget, pass_time: PassTime
+    ) -> None:
+        budget.close_until_open("k", 90.0)
+        pass_time(90.0)
+        assert _granted(neighbour, 100, 5) == 1
+        assert _granted(budget, 100, 5) == 0
+        assert 0 < budget.take("k", 100) <= 1.0, "soon it may be answered"
+        assert budget.take("other", 100) == 0.0
+        pass_time(PROBE - 1.0 - TOLERANCE)
+        assert _granted(budget, 100, 5) + _granted(neighbour, 100, 5) == 0
+
+    def test_threads_together_send_one_probe(
+        self, budget: CallBudget, neighbour: CallBudget, pass_time: PassTime
+    ) -> None:
+        budget.close_until_open("k", 90.0)
+        pass_time(90.0)
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda n: (budget, neighbour)[n % 2].take("k", 100), range(40)))
+        assert answers.count(0.0) == 1
+
+    def test_once_the_probe_is_answered_calls_are_granted_as_usual(
+        self, budget: CallBudget, neighbour: CallBudget, pass_time: PassTime
+    ) -> None:
+        budget.close_until_open("k", 90.0)
+        pass_time(90.0)
+        assert neighbour.take("k", 4) == 0.0
+        assert budget.take("k", 4) > 0.0
+        neighbour.answered("k")
+        assert _granted(budget, 4, 5) == 3, "the probe counts as well"
+
+    def test_a_probe_that_is_not_answered_is_followed_by_one_more(
+        self, budget: CallBudget, neighbour: CallBudget, pass_time: PassTime
+    ) -> None:
+        budget.close_until_open("k", 90.0)
+        pass_time(90.0)
+        assert _granted(budget, 100, 5) == 1
+        pass_time(PROBE)
+        assert _granted(neighbour, 100, 5) == 1
+        assert _granted(budget, 100, 5) == 0
+
+    def test_a_late_answer_of_a_probe_counts_too(
+        self, budget: CallBudget, neighbour: CallBudget, pass_time: PassTime
+    ) -> None:
+        budget.close_until_open("k", 90.0)
+        pass_time(90.0)
+        assert budget.take("k", 100) == 0.0
+        pass_time(PROBE)
+        budget.answered("k")
+        assert _granted(neighbour, 100, 5) == 5
+
+    def test_a_probe_that_is_refused_closes_again_and_is_followed_by_another_after_that(
+        self, budget: CallBudget, neighbour: CallBudget, pass_time: PassTime
+    ) -> None:
+        budget.close_until_open("k", 90.0)
+        pass_time(90.0)
+        assert budget.take("k", 100) == 0.0
+        budget.close_until_open("k", 10.0)
+        assert 1.0 < neighbour.take("k", 100) <= 10.0
+        pass_time(10.0)
+        assert _granted(neighbour, 100, 5) == 1
+        assert _granted(budget, 100, 5) == 0
+
+    def test_an_answer_of_an_older_call_neither_opens_a_closing_nor_stands_for_its_probe(
+        self, budget: CallBudget, pass_time: PassTime
+    ) -> None:
+        assert budget.take("k", 100) == 0.0
+        budget.close_until_open("k", 90.0)
+        budget.answered("k")
+        assert budget.take("k", 100) > 1.0
+        pass_time(90.0)
+        budget.answered("k")
+        assert _granted(budget, 100, 5) == 1
+
+    def test_an_answer_without_a_closing_changes_nothing(self, budget: CallBudget) -> None:
+        assert budget.take("k", 2) == 0.0
+        budget.answered("k")
+        budget.answered("never asked")
+        assert _granted(budget, 2, 5) == 1
+
+    def test_a_probe_keeps_to_the_limit_and_a_refused_one_is_none(
+        self, budget: CallBudget, pass_time: PassTime
+    ) -> None:
+        assert _granted(budget, 2, 2) == 2
+        budget.close_until_open("k", 10.0)
+        pass_time(11.0)
+        assert budget.take("k", 2) > 1.0, "for the minute, not for a probe"
+        pass_time(MINUTE - 11.0)
+        assert _granted(budget, 2, 5) == 1
+
+    def test_what_one_has_learned_holds_for_all(self, budget: CallBudget, neighbour: CallBudget) -> None:
+        budget.learn("k", 3)
+        assert _granted(neighbour, 100, 2) == 2
+        assert _granted(budget, 100, 5) == 1
+        assert _granted(neighbour, 100, 5) == 0
+        assert budget.take("other", 100) == 0.0
+
+    def test_a_limit_asked_for_below_the_learned_one_holds(self, budget: CallBudget) -> None:
+        budget.learn("k", 3)
+        assert _granted(budget, 2, 5) == 2
+
+    def test_of_what_was_learned_the_latest_word_counts(self, budget: CallBudget, neighbour: CallBudget) -> None:
+        budget.learn("k", 3)
+        assert _granted(budget, 100, 5) == 3
+        neighbour.learn("k", 5)
+        assert _granted(budget, 100, 5) == 2
+        budget.learn("k", 1)
+        assert neighbour.take("k", 100) > 0.0
+
+    def test_what_was_learned_is_forgotten_after_a_day(
+        self, budget: CallBudget, neighbour: CallBudget, pass_time: PassTime
+    ) -> None:
+        budget.learn("k", 1)
+        assert _granted(neighbour, 5, 5) == 1
+        pass_time(DAY - 60.0)
+        assert _granted(neighbour, 5, 5) == 1
+        pass_time(60.0)
+        assert _granted(budget, 5, 5) + _granted(neighbour, 5, 5) == 5
+
+
+def _granted(budget: CallBudget, limit: int, tries: int) -> int:
+    return [budget.take("k", limit) for _ in range(tries)].count(0.0)

@@ -22,6 +22,10 @@ class TestInMemoryCallBudget(CallBudgetContract):
         return InMemoryCallBudget(clock)
 
     @pytest.fixture
+    def neighbour(self, budget: InMemoryCallBudget) -> InMemoryCallBudget:
+        return budget
+
+    @pytest.fixture
     def pass_time(self, clock: ManualClock) -> Callable[[float], None]:
         return clock.advance
 

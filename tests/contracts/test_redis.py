@@ -8,9 +8,15 @@ import pytest
 
 from contracts.alert_memory import AlertMemoryContract
 from contracts.call_budget import CallBudgetContract
+from contracts.call_lease import CallLeaseContract
 from contracts.heartbeats import BEAT, HeartbeatsContract
+from contracts.started_marks import StartedMarksContract
 from ginkgo_data.adapters.kafka.heartbeat_wire import decode_heartbeat, encode_heartbeat
+from ginkgo_data.adapters.redis.call_budget import RedisCallBudget
+from ginkgo_data.adapters.redis.call_lease import RedisCallLease
 from ginkgo_data.adapters.redis.heartbeats import RedisHeartbeats
+from ginkgo_data.adapters.redis.started_marks import RedisStartedMarks
+from ginkgo_data.domain.model.errors import BrokerUnavailable
 from support.processes import HOST, free_port
 from support.redis_keys import RedisKeys
 
@@ -87,10 +93,87 @@ class TestRedisCallBudget(CallBudgetContract):
     def budget(self, keys):
         return keys.known_budget()
 
+    @pytest.fixture
+    def neighbour(self, keys):
+        return keys.budget()
+
     def test_a_closing_for_no_time_closes_nothing_and_is_no_outage(self, budget, caplog):
         budget.close_until_open("k", 0.0)
         assert budget.take("k", 1) == 0.0
         assert not caplog.records
+
+    def test_usage_is_the_calls_of_the_last_minute_by_key_and_looking_changes_nothing(self, keys, budget, neighbour):
+        assert budget.usage() == {}
+        for _ in range(3):
+            budget.take("tushare:daily:0a", 5)
+        keys.pass_time(40.0)
+        neighbour.take("tushare:daily:0a", 5)
+        neighbour.take("tushare:trade_cal:0a", 5)
+        before = _kept(keys)
+        assert neighbour.usage() == budget.usage() == {"tushare:daily:0a": 4, "tushare:trade_cal:0a": 1}
+        assert _kept(keys) == before
+        keys.pass_time(20.0)
+        assert budget.usage() == {"tushare:daily:0a": 1, "tushare:trade_cal:0a": 1}
+        keys.pass_time(40.0)
+        assert budget.usage() == {}
+
+    def test_closings_are_the_seconds_for_which_keys_stay_closed(self, keys, budget, neighbour):
+        assert neighbour.closings() == {}
+        budget.close_until_open("a", 90.0)
+        budget.close_until_open("b", 20.0)
+        left = neighbour.closings()
+        assert (set(left), 89.0 < left["a"] <= 90.0, 19.0 < left["b"] <= 20.0) == ({"a", "b"}, True, True)
+        keys.pass_time(20.0)
+        assert set(neighbour.closings()) == {"a"}
+
+    def test_who_looks_sees_the_budgets_of_one_prefix_taken_by_its_letters(self, keys):
+        client = keys.client()
+        pattern = RedisCallBudget(client, keys.clock, 1.0, f"{keys.prefix}:[ab]*")
+        other = RedisCallBudget(client, keys.clock, 1.0, f"{keys.prefix}:ab")
+        other.close_until_open("k", 90.0)
+        assert pattern.closings() == {}
+        assert set(other.closings()) == {"k"}
+
+    def test_an_answer_asks_redis_only_after_a_probe_of_this_worker(self, keys, budget, neighbour):
+        budget.take("k", 100)
+        before = _scripts_run(keys)
+        budget.answered("k")
+        assert _scripts_run(keys) == before
+        budget.close_until_open("k", 10.0)
+        keys.pass_time(10.0)
+        assert neighbour.take("k", 100) == 0.0
+        assert budget.take("k", 100) > 0.0
+        before = _scripts_run(keys)
+        budget.answered("k")
+        assert _scripts_run(keys) == before
+        neighbour.answered("k")
+        told = _scripts_run(keys)
+        assert told > before
+        neighbour.answered("k")
+        assert _scripts_run(keys) == told
+
+    def test_an_answer_does_not_stand_for_a_later_probe_of_another_worker(self, keys, budget, neighbour):
+        neighbour.close_until_open("k", 10.0)
+        keys.pass_time(10.0)
+        assert budget.take("k", 100) == 0.0
+        keys.pass_time(30.0)
+        assert neighbour.take("k", 100) == 0.0
+        neighbour.answered("k")
+        assert budget.take("k", 100) == 0.0, "now it knows that its own probe is past"
+        neighbour.close_until_open("k", 10.0)
+        keys.pass_time(10.0)
+        assert neighbour.take("k", 100) == 0.0
+        budget.answered("k")
+        assert budget.take("k", 100) > 0.0
+
+
+def _kept(keys):
+    """What is kept under the keys of this test, byte by byte."""
+    return {key: keys.raw.dump(key) for key in keys.raw.scan_iter(f"{keys.prefix}:*")}
+
+
+def _scripts_run(keys):
+    return keys.raw.info("commandstats")["cmdstat_evalsha"]["calls"]
 
 
 class TestRedisCallBudgetWithoutRedis(CallBudgetContract):
@@ -106,6 +189,16 @@ class TestRedisCallBudgetWithoutRedis(CallBudgetContract):
         assert budget.take("k", 1) > 0
         lonely.pass_time(60.0)
         return budget
+
+    @pytest.fixture
+    def neighbour(self, budget):
+        return budget
+
+    def test_who_looks_hears_that_nothing_can_be_seen(self, budget):
+        with pytest.raises(BrokerUnavailable):
+            budget.usage()
+        with pytest.raises(BrokerUnavailable):
+            budget.closings()
 
 
 class TestRedisAlertMemory(AlertMemoryContract):
@@ -136,3 +229,55 @@ class TestRedisAlertMemoryWithoutRedis(AlertMemoryContract):
     @pytest.fixture
     def neighbour(self, memory):
         return memory
+
+
+class TestRedisStartedMarks(StartedMarksContract):
+    @pytest.fixture
+    def pass_time(self, keys):
+        return keys.pass_time
+
+    @pytest.fixture
+    def marks(self, keys):
+        return RedisStartedMarks(keys.client(), f"{keys.prefix}:started")
+
+    @pytest.fixture
+    def neighbour(self, keys):
+        return RedisStartedMarks(keys.client(), f"{keys.prefix}:started")
+
+    def test_a_round_of_500_is_one_call_of_redis(self, keys, marks):
+        ids = [f"topic/0@{number}" for number in range(500)]
+        marks.begin(ids[:1])
+        marks.counts(ids[:1])
+        marks.clear(ids[:1])
+        before = _scripts_run(keys)
+        marks.begin(ids)
+        assert set(marks.counts(ids).values()) == {1}
+        marks.clear(ids)
+        assert _scripts_run(keys) == before + 3
+        assert marks.counts(ids) == {}
+
+    def test_a_mark_has_its_end_in_redis(self, keys, marks):
+        marks.begin(["a"])
+        (key,) = keys.keys()
+        assert key.decode() == f"{keys.prefix}:started:a"
+        assert 86_390 <= keys.raw.ttl(key) <= 86_400
+
+
+class TestRedisCallLease(CallLeaseContract):
+    @pytest.fixture
+    def pass_time(self, keys):
+        return keys.pass_time
+
+    @pytest.fixture
+    def lease(self, keys):
+        return RedisCallLease(keys.client(), f"{keys.prefix}:lease")
+
+    @pytest.fixture
+    def neighbour(self, keys):
+        return RedisCallLease(keys.client(), f"{keys.prefix}:lease")
+
+    def test_a_lease_is_of_a_worker_and_not_of_its_connection(self, keys, lease):
+        client = keys.client()
+        one, two = (RedisCallLease(client, f"{keys.prefix}:lease") for _ in range(2))
+        assert one.take(["a"], 60.0) == {"a"}
+        assert two.take(["a"], 60.0) == frozenset()

@@ -11,9 +11,11 @@ import pytest
 from contracts.alert_memory import ERROR, INFO, WARNING
 from contracts.heartbeats import BEAT
 from ginkgo_data.adapters.kafka.heartbeat_wire import decode_heartbeat, encode_heartbeat
+from ginkgo_data.adapters.redis.call_lease import RedisCallLease
 from ginkgo_data.adapters.redis.client import RedisClient
 from ginkgo_data.adapters.redis.config import RedisConfig
 from ginkgo_data.adapters.redis.heartbeats import RedisHeartbeats
+from ginkgo_data.adapters.redis.started_marks import RedisStartedMarks
 from ginkgo_data.domain.model.errors import BrokerUnavailable
 from support.processes import HOST, free_port
 from support.redis_keys import RedisKeys
@@ -139,6 +141,112 @@ class TestCallBudget:
         assert 590 < told.take("k", 4) <= 600
         assert 590 < other.take("k", 4) <= 600
 
+    def test_a_closing_heard_of_from_redis_is_kept_without_it(self, redis_server, keys):
+        told, other = keys.known_budget(), keys.budget()
+        told.close_until_open("k", 600.0)
+        assert other.take("k", 4) > 590
+        redis_server.kill()
+        assert other.take("k", 4) > 590
+        keys.clock.advance(120.0)
+        assert 470 < other.take("k", 4) <= 480
+
+    def test_without_redis_a_worker_sends_one_probe_and_then_its_share(self, redis_server, keys):
+        told, other = keys.known_budget(), keys.budget()
+        told.close_until_open("k", 90.0)
+        assert other.take("k", 8) > 1
+        redis_server.kill()
+        assert [granted(budget, 8, 9) for budget in (told, other)] == [0, 0]
+        keys.clock.advance(90.0)
+        assert [granted(budget, 8, 9) for budget in (told, other)] == [1, 1], "neither knows of the other's"
+        keys.clock.advance(29.0)
+        assert [granted(budget, 8, 9) for budget in (told, other)] == [0, 0]
+        told.answered("k")
+        assert [granted(budget, 8, 9) for budget in (told, other)] == [3, 0]
+        keys.clock.advance(1.0)
+        assert [granted(budget, 8, 9) for budget in (told, other)] == [0, 1]
+
+    def test_a_closing_told_and_over_while_redis_is_away_still_wants_a_probe_of_the_fleet(self, redis_server, keys):
+        told, other = keys.known_budget(), keys.budget()
+        redis_server.kill()
+        told.close_until_open("k", 2.0)
+        keys.clock.advance(BACKOFF)
+        redis_server.start()
+        assert granted(told, 9, 1) == 0
+        keys.pass_time(NOTICED)
+        assert granted(other, 9, 3) == 1
+        assert granted(told, 9, 3) == 0
+        other.answered("k")
+        assert granted(told, 9, 9) == 8
+
+    def test_an_answer_that_redis_does_not_hear_costs_the_fleet_one_more_probe(self, redis_server, keys):
+        told, other = keys.known_budget(), keys.budget()
+        told.close_until_open("k", 90.0)
+        keys.pass_time(90.0)
+        assert granted(told, 9, 3) == 1
+        redis_server.kill()
+        told.answered("k")
+        redis_server.start()
+        assert granted(other, 9, 1) == 0
+        keys.pass_time(NOTICED)
+        assert granted(other, 9, 3) == 1
+        assert granted(told, 9, 3) == 0
+        other.answered("k")
+        assert granted(told, 9, 9) == 8
+
+    def test_a_redis_that_does_not_know_the_last_minute_still_gives_the_fleet_one_probe(self, keys):
+        fleet = [keys.budget(), keys.budget()]
+        names = [f"k{number}" for number in range(20)]
+        for name in names:
+            assert min(budget.take(name, 8) for budget in fleet) > 0
+            fleet[0].close_until_open(name, 61.0)
+        keys.pass_time(61.0)
+        with ThreadPoolExecutor(2) as pool:
+            for name in names:
+                assert list(pool.map(lambda budget, name=name: budget.take(name, 8), fleet)).count(0.0) == 1
+
+    def test_a_limit_heard_of_from_redis_is_kept_without_it(self, redis_server, keys):
+        told, other = keys.known_budget(), keys.budget()
+        told.learn("k", 4)
+        assert granted(other, 100, 1) == 1
+        redis_server.kill()
+        assert [granted(budget, 100, 9) for budget in (told, other)] == [0, 0]
+        keys.clock.advance(60.0)
+        assert [granted(budget, 100, 9) for budget in (told, other)] == [2, 2]
+
+    def test_a_limit_learned_while_redis_is_away_is_kept_and_reaches_the_others(self, redis_server, keys):
+        told, other = keys.known_budget(), keys.budget()
+        other.learn("k", 9)
+        redis_server.kill()
+        told.learn("k", 2)
+        assert granted(told, 100, 1) == 0
+        keys.clock.advance(60.0)
+        assert granted(told, 100, 9) == 1, "its share"
+        redis_server.start()
+        keys.clock.advance(BACKOFF)
+        assert granted(told, 100, 9) == 0
+        keys.pass_time(NOTICED)
+        assert granted(other, 100, 9) == 2
+
+    def test_what_an_emptied_redis_has_forgotten_it_learns_again_from_those_who_know(self, keys):
+        told, other = keys.known_budget(), keys.budget()
+        told.learn("k", 2)
+        told.close_until_open("k", 600.0)
+        keys.raw.delete(*keys.keys())
+        assert told.take("k", 100) > 590
+        assert other.take("k", 100) > 590
+        keys.pass_time(600.0)
+        assert granted(other, 100, 9) == 1
+        other.answered("k")
+        assert granted(other, 100, 9) == 1
+
+    def test_a_limit_is_not_kept_alive_by_handing_it_to_and_fro(self, keys):
+        told, other = keys.known_budget(), keys.budget()
+        told.learn("k", 1)
+        for _ in range(24):
+            assert granted(told, 9, 2) + granted(other, 9, 2) == 1
+            keys.pass_time(3600.0)
+        assert granted(told, 9, 9) == 9
+
     def test_a_share_below_one_call_is_a_call_in_more_than_a_minute(self, keys):
         lonely = keys.budget(0.25, f"redis://{HOST}:{free_port()}/0")
         assert lonely.take("k", 2) > 0
@@ -248,3 +356,66 @@ class TestAlertMemory:
         redis_server.start()
         keys.clock.advance(BACKOFF)
         assert memory.resolve(WARNING.key) is False
+
+
+class TestStartedMarks:
+    @pytest.fixture
+    def marks(self, keys):
+        return RedisStartedMarks(keys.client(), f"{keys.prefix}:started")
+
+    def test_while_redis_is_killed_nothing_is_known_and_nothing_is_raised(self, redis_server, keys, marks):
+        marks.begin(["a"])
+        redis_server.kill()
+        for _ in range(3):
+            marks.begin(["a", "b"])
+            assert marks.counts(["a", "b"]) == {}
+            marks.clear(["b"])
+            keys.clock.advance(BACKOFF)
+        redis_server.start()
+        marks.begin(["c"])
+        assert marks.counts(["c"]) == {"c": 1}
+
+    def test_a_frozen_redis_delays_a_round_once_and_has_forgotten_nothing_after_it(self, redis_server, keys, marks):
+        marks.begin(["a"])
+        redis_server.freeze()
+        began = time.monotonic()
+        for _ in range(20):
+            assert marks.counts(["a"]) == {}
+        assert time.monotonic() - began < 2.5 * keys.timeout
+        redis_server.thaw()
+        keys.clock.advance(BACKOFF)
+        assert marks.counts(["a"]) == {"a": 1}
+
+    def test_a_worker_that_dies_leaves_its_marks_to_the_next(self, keys, marks):
+        for _ in range(2):
+            RedisStartedMarks(keys.client(), f"{keys.prefix}:started").begin(["deadly", "neighbour"])
+        assert marks.counts(["deadly", "neighbour"]) == {"deadly": 2, "neighbour": 2}
+
+
+class TestCallLease:
+    @pytest.fixture
+    def fleet(self, keys):
+        return [RedisCallLease(keys.client(), f"{keys.prefix}:lease") for _ in range(2)]
+
+    def test_while_redis_is_killed_everybody_gets_what_is_asked_for(self, redis_server, keys, fleet):
+        one, two = fleet
+        assert one.take(["a"], 60.0) == {"a"}
+        redis_server.kill()
+        for _ in range(3):
+            assert one.take(["a", "b"], 60.0) == two.take(["a", "b"], 60.0) == {"a", "b"}
+            one.give_back(["a"])
+            keys.clock.advance(BACKOFF)
+        redis_server.start()
+        assert two.take(["c"], 60.0) == {"c"}
+        assert one.take(["c"], 60.0) == frozenset()
+
+    def test_a_lease_outlives_a_freeze_and_its_holder_keeps_it(self, redis_server, keys, fleet):
+        one, two = fleet
+        assert one.take(["a"], 60.0) == {"a"}
+        redis_server.freeze()
+        assert two.take(["a"], 60.0) == {"a"}, "better twice than never"
+        two.give_back(["a"])
+        redis_server.thaw()
+        keys.clock.advance(BACKOFF)
+        assert two.take(["a"], 60.0) == frozenset()
+        assert one.take(["a"], 60.0) == {"a"}

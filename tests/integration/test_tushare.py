@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -83,9 +84,11 @@ def opened(server: TushareServer, clock: ManualClock) -> Iterator[Open]:
     """Open a source on the server (or another address); its client is closed afterwards."""
     clients: list[TushareClient] = []
 
-    def open_source(using: Clock = clock, **settings: object) -> TushareBarSource:
+    def open_source(
+        using: Clock = clock, budget: InMemoryCallBudget | None = None, **settings: object
+    ) -> TushareBarSource:
         config = TushareConfig(**{"base_url": server.url, "token": TOKEN, "timeout": 10, **settings})
-        clients.append(TushareClient(config, InMemoryCallBudget(using), using))
+        clients.append(TushareClient(config, budget or InMemoryCallBudget(using), using))
         return TushareBarSource(clients[-1])
 
     yield open_source
@@ -110,6 +113,14 @@ def asking(
     days = np.arange(np.datetime64(first), np.datetime64(last) + 1)
     cells = Cells.cross(codes or (A, B, C), days[np.is_busday(days)]) if wanted is None else wanted
     return FetchRequest(series, None if codes is None else tuple(codes), first, last, cells, VERSION)
+
+
+def await_calls(server: TushareServer, number: int) -> None:
+    """Return when so many calls of daily have come in."""
+    deadline = time.monotonic() + 5.0
+    while server.calls["daily"] < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def rows(answer: BarAnswer) -> Rows:
@@ -519,6 +530,64 @@ class TestQuota:
         assert clock.monotonic() == pytest.approx(60.0, abs=0.01)
         rows(source.fetch(asking([A])))
         assert clock.monotonic() == pytest.approx(120.0, abs=0.01)
+
+    def test_after_a_refusal_clients_of_one_budget_send_one_probe_and_share_what_the_vendor_named(
+        self, opened: Open, server: TushareServer, clock: ManualClock
+    ) -> None:
+        budget = InMemoryCallBudget(clock)
+        one, two = (opened(budget=budget, calls_per_minute=500, budget_patience=0) for _ in range(2))
+        server.script("daily", rate_limited(3), slow(0.5))
+        refused_for = unknown(one.fetch(asking([A])), UnknownReason.RATE_LIMITED).retry_after
+        assert unknown(two.fetch(asking([A])), UnknownReason.RATE_LIMITED).retry_after == refused_for
+        clock.advance(refused_for or 0)
+        with ThreadPoolExecutor(1) as pool:
+            probe = pool.submit(one.fetch, asking([A]))
+            await_calls(server, 2)
+            for _ in range(5):
+                assert unknown(two.fetch(asking([A])), UnknownReason.RATE_LIMITED).calls == 0
+            rows(probe.result())
+        assert server.calls["daily"] == 2
+        # 95 % of three calls a minute are two: the refused one and the probe.
+        answer = unknown(two.fetch(asking([A])), UnknownReason.RATE_LIMITED)
+        assert (answer.calls, answer.retry_after) == (0, pytest.approx(60.0 - 41.0))
+        clock.advance(60.0)
+        assert [len(rows(two.fetch(asking([A]))).batch) for _ in range(2)] == [10, 10]
+        assert unknown(two.fetch(asking([A])), UnknownReason.RATE_LIMITED).calls == 0
+
+    @pytest.mark.parametrize("fault", [no_permission(), http_status(502), not_json()])
+    def test_any_answer_to_the_probe_ends_the_probing(
+        self, opened: Open, server: TushareServer, clock: ManualClock, fault: Fault
+    ) -> None:
+        source = opened(budget_patience=0)
+        server.script("daily", rate_limited(), fault)
+        clock.advance(unknown(source.fetch(asking([A])), UnknownReason.RATE_LIMITED).retry_after or 0)
+        assert isinstance(source.fetch(asking([A])), Unknown)
+        rows(source.fetch(asking([A])))
+        rows(source.fetch(asking([A])))
+
+    def test_a_probe_without_an_answer_leaves_the_others_waiting_for_the_next_one(
+        self, opened: Open, server: TushareServer, clock: ManualClock
+    ) -> None:
+        source = opened(budget_patience=0)
+        server.script("daily", rate_limited(), dropped())
+        clock.advance(unknown(source.fetch(asking([A])), UnknownReason.RATE_LIMITED).retry_after or 0)
+        unknown(source.fetch(asking([A])), UnknownReason.UNREACHABLE)
+        assert unknown(source.fetch(asking([A])), UnknownReason.RATE_LIMITED).calls == 0
+        clock.advance(30.0)
+        rows(source.fetch(asking([A])))
+        rows(source.fetch(asking([A])))
+
+    def test_of_a_quota_that_the_vendor_names_the_same_share_is_used_as_of_the_one_that_is_set(
+        self, opened: Open, server: TushareServer, clock: ManualClock
+    ) -> None:
+        source = opened(calls_per_minute=500, budget_patience=0)
+        server.script("daily", rate_limited(20))
+        unknown(source.fetch(asking([A])), UnknownReason.RATE_LIMITED)
+        clock.advance(60.0)
+        for _ in range(19):
+            rows(source.fetch(asking([A])))
+        unknown(source.fetch(asking([A])), UnknownReason.RATE_LIMITED)
+        assert server.calls["daily"] == 20
 
     @pytest.mark.parametrize(("unit", "seconds"), [("小时", 3600 - 20 + 1), ("天", 12 * 3600 - 20 + 1)])
     def test_a_quota_of_an_hour_or_a_day_ends_with_it(

@@ -1,4 +1,4 @@
-# Upstream: adapters.tushare.client, entrypoints.container
+# Upstream: adapters.resilience.call_budget, adapters.tushare.client, entrypoints.container
 # Downstream: none
 # Role: Port: the vendor's quota, shared by the fleet
 """The call budget: the scarce thing."""
@@ -18,4 +18,16 @@ class CallBudget(Protocol):
         """
 
     def close_until_open(self, key: str, seconds: float) -> None:
-        """Grant no call of `key` for `seconds`: the vendor has said that its quota is used up."""
+        """Grant no call of `key` for `seconds`: the vendor has said that its quota is used up.
+
+        After that one call is granted as a probe, and no other before `answered` or 30 seconds later.
+        """
+
+    def answered(self, key: str) -> None:
+        """Note that the vendor answered a call of `key`: after a closing, calls are granted again as usual."""
+
+    def learn(self, key: str, per_minute: int) -> None:
+        """Believe for a day, for all who share the budget, that `key` may have `per_minute` calls and no more.
+
+        A `take` with a greater limit is held to the smaller one; the latest word counts.
+        """

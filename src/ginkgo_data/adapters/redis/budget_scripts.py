@@ -1,10 +1,12 @@
-# Upstream: adapters.redis.call_budget
+# Upstream: adapters.redis.{budget_notes, budget_usage, call_budget}
 # Downstream: none
 # Role: The Lua scripts of the call budget: a sliding window by Redis' own clock, decided in one step
 """What Redis does for one question about a call budget. Times are microseconds of Redis' TIME.
 
 Keys: ``known`` (hash, one for all budgets: which life of the server this is and when it was first met),
-``window`` (list: when calls were granted, the newest first), ``closed`` and ``doubt`` (strings that expire).
+``window`` (list: when calls were granted, the newest first), and strings that expire: ``closed``, ``probe`` (a
+closing has been, and the vendor has not answered since), ``asked`` (a probe is under way), ``learned`` (calls
+a minute, by the vendor's word) and ``doubt``.
 
 A server that was restarted, emptied, or whose clock was turned back does not know what it granted in the
 last minute; nor does one that workers had to do without (``doubt``). It says so until a minute and the time
@@ -13,12 +15,31 @@ in which a worker may not have noticed its return (``grace``) are over.
 
 from __future__ import annotations
 
-_PRESENT = """
+from collections.abc import Sequence
+from typing import NamedTuple
+
+PROBE = 30.0
+"""Seconds for which a probe counts as under way: after them the next one is granted."""
+
+PROBE_STEP = 0.5
+"""Longest wait, in seconds, that is told while a probe is under way: its answer may come at any moment."""
+
+DAY = 86_400.0
+"""Seconds for which a limit is believed, and a probe wanted."""
+
+_MICROSECONDS = 1_000_000
+
+PRESENT = """
 local function present()
   local t = redis.call('TIME')
   return t[1] * 1000000 + t[2]
 end
 local function text(number) return string.format('%.0f', number) end
+local function lasting(key)
+  local left = redis.call('PTTL', key)
+  if left == -2 then return 0 end
+  return math.max(left, 1) * 1000
+end
 local function forget(window, before)
   local oldest = redis.call('LINDEX', window, -1)
   while oldest and tonumber(oldest) <= before do
@@ -27,9 +48,10 @@ local function forget(window, before)
   end
 end
 """
+"""Functions; not a script by itself."""
 
 _MEET = (
-    _PRESENT
+    PRESENT
     + """
 -- KEYS known. Notes the life of this server, and returns when it began to be known.
 local function since(known, now)
@@ -39,6 +61,19 @@ local function since(known, now)
   if found[1] == life and tonumber(found[2]) <= now then return tonumber(found[2]) end
   redis.call('HSET', known, 'life', life, 'since', text(now))
   return now
+end
+"""
+)
+"""Functions; not a script by itself."""
+
+_CLOSING = (
+    f"local PROBE, STEP, DAY = {PROBE * 1000:.0f}, {PROBE_STEP * _MICROSECONDS:.0f}, {DAY * 1000:.0f}"
+    + """
+-- Closes for so many milliseconds; what is under way is then no probe of this closing.
+local function close(closed, probe, asked, milliseconds)
+  redis.call('SET', closed, '1', 'PX', string.format('%.0f', milliseconds))
+  redis.call('SET', probe, '1', 'PX', string.format('%.0f', milliseconds + DAY))
+  redis.call('DEL', asked)
 end
 """
 )
@@ -55,9 +90,13 @@ return {}
 
 TAKE = (
     _MEET
+    + _CLOSING
     + """
--- KEYS known window closed doubt; ARGV limit, minute, grace, closing (ms), doubtful (1: calls were granted without us)
--- Returns {0, 0} granted; {wait, 0} refused; {wait, left} not known for another `left` (wait: closed).
+-- KEYS known window closed doubt probe asked learned
+-- ARGV limit, minute, grace; then what the worker knows and we may not: doubtful (1: calls were granted without us),
+-- closing (ms), unanswered (1: a closing we were not told of), learned (0: nothing), for how long (ms), news (1: it is)
+-- Returns {0, 0, ...} granted; {wait, 0, ...} refused; {wait, left, ...} not known for another `left` (wait: of a
+-- closing or a probe); then closed for, whether a probe is wanted, probe under way for, learned limit, for how long.
 local now = present()
 local limit, minute, grace = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local newest = redis.call('LINDEX', KEYS[2], 0)
@@ -65,38 +104,100 @@ if newest and tonumber(newest) > now then
   redis.call('DEL', KEYS[2], KEYS[1])
 end
 local left = since(KEYS[1], now) + minute + grace - now
-if ARGV[5] == '1' then redis.call('SET', KEYS[4], '1', 'PX', text((minute + grace) / 1000)) end
+if ARGV[4] == '1' then redis.call('SET', KEYS[4], '1', 'PX', text((minute + grace) / 1000)) end
 left = math.max(left, redis.call('PTTL', KEYS[4]) * 1000)
-if tonumber(ARGV[4]) > math.max(redis.call('PTTL', KEYS[3]), 0) then
-  redis.call('SET', KEYS[3], '1', 'PX', ARGV[4])
+-- Two clocks never agree on the last moments of a closing: a rest of less than a second is no news.
+if tonumber(ARGV[5]) > math.max(redis.call('PTTL', KEYS[3]), 0) + 1000 then
+  close(KEYS[3], KEYS[5], KEYS[6], tonumber(ARGV[5]))
+elseif ARGV[6] == '1' and redis.call('EXISTS', KEYS[5]) == 0 then
+  redis.call('SET', KEYS[5], '1', 'PX', text(DAY))
 end
-local wait = 0
-if redis.call('EXISTS', KEYS[3]) == 1 then wait = math.max(redis.call('PTTL', KEYS[3]), 1) * 1000 end
-if left > 0 then return {wait, left} end
+if ARGV[7] ~= '0' and (ARGV[9] == '1' or redis.call('EXISTS', KEYS[7]) == 0) then
+  redis.call('SET', KEYS[7], ARGV[7], 'PX', ARGV[8])
+end
+local learned = tonumber(redis.call('GET', KEYS[7]) or '0')
+if learned > 0 then limit = math.min(limit, learned) end
+local closed, probe, asked = lasting(KEYS[3]), redis.call('EXISTS', KEYS[5]), lasting(KEYS[6])
+local function reply(wait, unknown) return {wait, unknown, closed, probe, asked, learned, lasting(KEYS[7])} end
+local wait = math.max(closed, math.min(asked, STEP))
+if left > 0 then return reply(wait, left) end
 forget(KEYS[2], now - minute)
 local last = redis.call('LINDEX', KEYS[2], limit - 1)
 if last then wait = math.max(wait, last + minute - now) end
-if wait > 0 then return {wait, 0} end
+if wait > 0 then return reply(wait, 0) end
 redis.call('LPUSH', KEYS[2], text(now))
 redis.call('PEXPIRE', KEYS[2], text(minute / 1000 + 1000))
-return {0, 0}
+if probe == 1 then
+  redis.call('SET', KEYS[6], '1', 'PX', text(PROBE))
+  redis.call('PEXPIRE', KEYS[5], text(DAY))
+  asked = PROBE * 1000
+end
+return reply(0, 0)
 """
 )
 
+
+class TakeReply(NamedTuple):
+    """What `TAKE` returns, in seconds; `wait` and `unknown_for` both 0.0: the call is granted and counted."""
+
+    wait: float
+    unknown_for: float
+    """Above 0: Redis does not know what was granted in the last minute; `wait` is then of a closing or a probe."""
+    closed_for: float
+    probe_wanted: bool
+    """A closing has been and the vendor has not answered since: a call that is granted is the probe."""
+    probe_for: float
+    """How much longer a probe counts as under way."""
+    limit: int
+    """Calls a minute by the vendor's word; 0: it has said none."""
+    limit_for: float
+
+    @classmethod
+    def of(cls, numbers: Sequence[int]) -> TakeReply:
+        """Return the reply that the script gave as `numbers`."""
+        wait, unknown, closed, wanted, probe, limit, limit_left = numbers
+        return cls(
+            wait / _MICROSECONDS,
+            max(unknown, 0) / _MICROSECONDS,
+            closed / _MICROSECONDS,
+            bool(wanted),
+            probe / _MICROSECONDS,
+            limit,
+            limit_left / _MICROSECONDS,
+        )
+
+
 RECORD = (
-    _PRESENT
+    PRESENT
+    + _CLOSING
     + """
--- KEYS window; ARGV minute. Counts a call that a worker granted itself while the window was not known.
+-- KEYS window asked; ARGV minute, probe (1: it is one). Counts a call that a worker granted itself while the window was
+-- not known. Returns {0}; {wait} and counts nothing when another worker's probe is under way.
 local now, minute = present(), tonumber(ARGV[1])
+if ARGV[2] == '1' then
+  local asked = lasting(KEYS[2])
+  if asked > 0 then return {math.min(asked, STEP)} end
+  redis.call('SET', KEYS[2], '1', 'PX', text(PROBE))
+end
 forget(KEYS[1], now - minute)
 redis.call('LPUSH', KEYS[1], text(now))
 redis.call('PEXPIRE', KEYS[1], text(minute / 1000 + 1000))
+return {0}
+"""
+)
+
+CLOSE = (
+    _CLOSING
+    + """
+-- KEYS closed probe asked; ARGV milliseconds. A shorter closing never opens a longer one.
+local milliseconds = tonumber(ARGV[1])
+if milliseconds > math.max(redis.call('PTTL', KEYS[1]), 0) then close(KEYS[1], KEYS[2], KEYS[3], milliseconds) end
 return {}
 """
 )
 
-CLOSE = """
--- KEYS closed; ARGV milliseconds. A shorter closing never opens a longer one.
-if tonumber(ARGV[1]) > math.max(redis.call('PTTL', KEYS[1]), 0) then redis.call('SET', KEYS[1], '1', 'PX', ARGV[1]) end
+ANSWERED = """
+-- KEYS closed probe asked. A closing that came after the probe stays, and wants one of its own.
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('DEL', KEYS[2], KEYS[3]) end
 return {}
 """

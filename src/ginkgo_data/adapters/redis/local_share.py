@@ -1,4 +1,4 @@
-# Upstream: adapters.redis.call_budget
+# Upstream: adapters.redis.{budget_usage, call_budget}
 # Downstream: none
 # Role: One worker's share of the call budgets while Redis cannot be asked
 """A sliding window of this process alone. Not thread-safe: its owner holds the lock."""

@@ -1,4 +1,4 @@
-# Upstream: adapters.tushare.{adjustment_source, bar_source, reference_source}, entrypoints.container
+# Upstream: adapters.tushare.{adjustment_source, bar_source, reference_source}, entrypoints.{container, status}
 # Downstream: adapters.tushare, domain.model.fetch, ports.{call_budget, clock}, httpx, pyarrow
 # Role: One thread-safe client of the Tushare HTTP API: budget, call, classification, pages
 """Asking Tushare. A call ends as a `Frame` that is complete, or as an `Unknown` that says why it is not."""
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,7 +29,11 @@ from ginkgo_data.ports.clock import Clock
 logger = logging.getLogger(__name__)
 
 BUDGET_SHARE = 0.95
-"""Share of the vendor's quota that is used: its window and ours do not begin at the same moment."""
+"""Share of the vendor's quota that is used: its window and ours do not begin at the same moment.
+
+It is taken here, once, from the quota that is set and from the one that the vendor names: the call budget gets
+and keeps numbers of calls that may be made.
+"""
 
 WAIT_STEP = 1.0
 """Seconds of one wait for the budget before it is asked again: what it said is an estimate among many callers."""
@@ -40,6 +43,9 @@ ROUND_NUMBER = 1000
 """A reply with a multiple of this many rows that does not say whether there is more may have been cut."""
 
 BODY_EXCERPT = 120
+
+_SILENCE = frozenset({UnknownReason.TIMED_OUT, UnknownReason.UNREACHABLE})
+"""Ends of a call in which the vendor has not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,6 @@ class TushareClient:
         self._budget = budget
         self._clock = clock
         self._http = httpx.Client(timeout=config.timeout)
-        self._named: dict[str, int] = {}
-        self._lock = threading.Lock()
 
     def ask(self, api: Api, params: Params) -> Frame | Unknown:
         """Return all rows of `api` for `params`, over as many pages as it takes."""
@@ -114,9 +118,12 @@ class TushareClient:
             return waiting
         answer = self._post(api, params)
         if isinstance(answer, Page):
+            self._budget.answered(self.config.budget_key(api))
             return answer
         if answer.reason is UnknownReason.RATE_LIMITED:
             self._obey(api, answer)
+        elif answer.reason not in _SILENCE:
+            self._budget.answered(self.config.budget_key(api))
         detail = f"{in_words(api.name, params)}: {self._masked(answer.text)}"
         return Unknown(answer.reason, detail, answer.retry_after)
 
@@ -124,7 +131,7 @@ class TushareClient:
         """Take one call from the budget; return an `Unknown` if that takes too long or is interrupted."""
         key = self.config.budget_key(api)
         started = self._clock.monotonic()
-        while delay := self._budget.take(key, self._per_minute(api)):
+        while delay := self._budget.take(key, _usable(self.config.calls_per_minute)):
             waited = self._clock.monotonic() - started
             if waited + delay > self.config.budget_patience:
                 why = f"the call budget is used up for {delay:.1f} s more"
@@ -163,20 +170,14 @@ class TushareClient:
             if self._clock.monotonic() > deadline:
                 raise httpx.ReadTimeout(f"the reply was not whole after {self.config.timeout:g} s")
 
-    def _per_minute(self, api: Api) -> int:
-        """Return how many calls a minute may have: the quota set or, if that is less, the one the vendor named."""
-        with self._lock:
-            named = self._named.get(api.name, self.config.calls_per_minute)
-        return max(1, int(min(named, self.config.calls_per_minute) * BUDGET_SHARE))
-
     def _obey(self, api: Api, refusal: Refusal) -> None:
-        """Close the budget for as long as the vendor wants, for everyone who shares it."""
+        """Keep to the quota that the vendor named and ask nothing for as long as it wants, all who share the budget."""
+        key = self.config.budget_key(api)
         if refusal.per_minute is not None:
-            with self._lock:
-                self._named[api.name] = refusal.per_minute
+            self._budget.learn(key, _usable(refusal.per_minute))
             logger.info("%s: the vendor allows %d calls a minute", api.name, refusal.per_minute)
         if refusal.retry_after:
-            self._budget.close_until_open(self.config.budget_key(api), refusal.retry_after)
+            self._budget.close_until_open(key, refusal.retry_after)
 
     def _excerpt(self, body: bytes) -> str:
         """Return the beginning of a body, masked before it is cut: half a token must not show either."""
@@ -184,3 +185,8 @@ class TushareClient:
 
     def _masked(self, text: str) -> str:
         return text.replace(self.config.token.get_secret_value(), "***")
+
+
+def _usable(per_minute: int) -> int:
+    """Return how many of the vendor's calls a minute are used."""
+    return max(1, int(per_minute * BUDGET_SHARE))
