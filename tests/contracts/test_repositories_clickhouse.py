@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, datetime
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -13,14 +15,17 @@ import pytest
 
 from contracts.absence_repository import AbsenceRepositoryContract
 from contracts.bar_repository import JANUARY, BarRepositoryContract, held
+from contracts.outbox import ALERT, DAY, OutboxContract
 from contracts.quality_repository import REPORT, QualityRepositoryContract, rejects
 from contracts.reference_repository import ReferenceRepositoryContract
 from contracts.version_clock import VersionClockContract
-from ginkgo_data.adapters.clickhouse import bar_repository
+from ginkgo_data.adapters.clickhouse import bar_repository, schema
+from ginkgo_data.adapters.clickhouse import outbox as clickhouse_outbox
 from ginkgo_data.adapters.clickhouse.absence_repository import ClickHouseAbsenceRepository
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient, open_client
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
+from ginkgo_data.adapters.clickhouse.outbox import ClickHouseOutbox
 from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
 from ginkgo_data.adapters.clickhouse.schema import MIGRATIONS, apply_schema, check_schema, schema_status
@@ -67,6 +72,20 @@ class TestClickHouseQualityRepository(QualityRepositoryContract):
     @pytest.fixture
     def repository(self, store: ClickHouseClient) -> ClickHouseQualityRepository:
         return ClickHouseQualityRepository(store)
+
+
+class TestClickHouseOutbox(OutboxContract):
+    @pytest.fixture
+    def quality(self, store: ClickHouseClient) -> ClickHouseQualityRepository:
+        return ClickHouseQualityRepository(store)
+
+    @pytest.fixture
+    def outbox(self, store: ClickHouseClient) -> ClickHouseOutbox:
+        return ClickHouseOutbox(store)
+
+    @pytest.fixture
+    def three_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(clickhouse_outbox, "AT_ONCE", 3)
 
 
 class TestClickHouseVersionClock(VersionClockContract):
@@ -187,6 +206,23 @@ def test_the_schema_is_applied_once_and_its_state_is_known(store_config: ClickHo
     client.close()
 
 
+def test_a_database_of_the_first_release_is_brought_up_to_date(
+    store_config: ClickHouseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = open_client(store_config)
+    with monkeypatch.context() as first_release:
+        first_release.setattr(schema, "MIGRATIONS", MIGRATIONS[:1])
+        assert apply_schema(client) == (1,)
+    ClickHouseQualityRepository(client).write_report(REPORT)
+    assert (schema_status(client).applied, schema_status(client).pending) == ((1,), (2,))
+    with pytest.raises(SchemaMismatch, match=r"table alerts is missing.*schema apply"):
+        check_schema(client)
+    assert apply_schema(client) == (2,)
+    check_schema(client)
+    assert list(ClickHouseOutbox(client).untold_reports(*DAY)) == [REPORT]
+    client.close()
+
+
 def test_workers_that_start_together_all_get_the_schema(store_config: ClickHouseConfig) -> None:
     together = threading.Barrier(4)
 
@@ -285,6 +321,48 @@ def test_the_main_numbers_of_a_report_are_columns(store: ClickHouseClient) -> No
     )
     assert (row["window_first"], row["window_last"], row["delay_minutes"]) == (date(2024, 1, 2), date(2024, 1, 3), None)
     assert row["created_at"] == REPORT.created_at
+
+
+def test_what_an_alert_is_about_are_columns(store: ClickHouseClient) -> None:
+    ClickHouseOutbox(store).write_alert(ALERT)
+    row = store.query("SELECT * FROM alerts FINAL").to_pylist()[0]
+    assert (row["alert_id"], row["kind"], row["subject"]) == (ALERT.alert_id, "data_missing", "1d/none")
+    assert (row["severity"], row["title"], row["raised_at"]) == ("WARNING", "Bars are missing", ALERT.raised_at)
+    assert "缺失" in row["payload"]
+
+
+def test_an_alert_survives_values_that_json_or_utf8_do_not_know(store: ClickHouseClient) -> None:
+    outbox = ClickHouseOutbox(store)
+    odd = {"day": date(2024, 1, 2), "at": ALERT.raised_at, "kinds": {ALERT.kind: 1}.keys(), "text": "\ud800"}
+    outbox.write_alert(replace(ALERT, title="a \ud800", data=MappingProxyType(odd | {"inner": MappingProxyType({})})))
+    (read,) = outbox.untold_alerts(*DAY)
+    assert (read.title, read.data["day"], read.data["text"], read.data["inner"]) == (
+        "a \ud800",
+        "2024-01-02",
+        "\ud800",
+        {},
+    )
+
+
+def test_a_damaged_alert_is_named(store: ClickHouseClient) -> None:
+    outbox = ClickHouseOutbox(store)
+    outbox.write_alert(ALERT)
+    store.command("INSERT INTO alerts SELECT * REPLACE ('{' AS payload) FROM alerts")
+    with pytest.raises(SchemaMismatch, match="alerts"):
+        outbox.untold_alerts(*DAY)
+
+
+def test_all_that_was_told_is_marked_with_one_insert(store: ClickHouseClient) -> None:
+    ClickHouseOutbox(store).mark_told([f"id-{n}" for n in range(100)])
+    assert number(store, "SELECT count() FROM told") == 100
+    assert number(store, "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'told'") == 1
+
+
+def test_a_tombstone_is_not_told(store: ClickHouseClient) -> None:
+    outbox = ClickHouseOutbox(store)
+    outbox.write_alert(ALERT)
+    store.command("INSERT INTO alerts SELECT * REPLACE (version + 1 AS version, 1 AS is_deleted) FROM alerts")
+    assert list(outbox.untold_alerts(*DAY)) == []
 
 
 def test_a_damaged_report_is_named(store: ClickHouseClient) -> None:

@@ -10,12 +10,15 @@ import pytest
 
 from contracts.absence_repository import AbsenceRepositoryContract
 from contracts.bar_repository import BarRepositoryContract
+from contracts.outbox import OutboxContract
 from contracts.quality_repository import QualityRepositoryContract
 from contracts.reference_repository import ReferenceRepositoryContract
 from contracts.version_clock import VersionClockContract
+from ginkgo_data.adapters.memory import outbox as memory_outbox
 from ginkgo_data.adapters.memory.absence_repository import InMemoryAbsenceRepository
 from ginkgo_data.adapters.memory.bar_repository import InMemoryBarRepository
 from ginkgo_data.adapters.memory.clock import ManualClock
+from ginkgo_data.adapters.memory.outbox import InMemoryOutbox
 from ginkgo_data.adapters.memory.quality_repository import InMemoryQualityRepository
 from ginkgo_data.adapters.memory.reference_repository import InMemoryReferenceRepository
 from ginkgo_data.adapters.memory.version_clock import InMemoryVersionClock
@@ -49,6 +52,20 @@ class TestInMemoryQualityRepository(QualityRepositoryContract):
     @pytest.fixture
     def repository(self) -> InMemoryQualityRepository:
         return InMemoryQualityRepository()
+
+
+class TestInMemoryOutbox(OutboxContract):
+    @pytest.fixture
+    def quality(self) -> InMemoryQualityRepository:
+        return InMemoryQualityRepository()
+
+    @pytest.fixture
+    def outbox(self, quality: InMemoryQualityRepository) -> InMemoryOutbox:
+        return InMemoryOutbox(quality)
+
+    @pytest.fixture
+    def three_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(memory_outbox, "AT_ONCE", 3)
 
 
 class TestInMemoryVersionClock(VersionClockContract):

@@ -1,23 +1,29 @@
-# Upstream: domain.services.reporting, entrypoints.{dispatch, worker}
+# Upstream: adapters.{kafka, memory}, domain.services, entrypoints.{announcements, dispatch, parts, round}
 # Downstream: domain.model.quality
 # Role: Port: reports, alerts and events going out
 """Telling people and machines."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeAlias
 
 from ginkgo_data.domain.model.quality import Alert, DataQualityReport
 
+Told: TypeAlias = Callable[[], None]
+"""Called once, from any thread, when a message is known to be kept."""
+
 
 class Notifications(Protocol):
-    """The notification topic. Telling never holds up work: a failure is logged and counted, not raised."""
+    """The notification topic. Telling never holds up work: a failure is logged and counted, not raised.
 
-    def report(self, report: DataQualityReport) -> None:
+    A `told` that is given is called when the message is kept, at once or later; never when it is not.
+    """
+
+    def report(self, report: DataQualityReport, told: Told | None = None) -> None:
         """Publish a job's report."""
 
-    def alert(self, alert: Alert) -> None:
+    def alert(self, alert: Alert, told: Told | None = None) -> None:
         """Publish an alert."""
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:

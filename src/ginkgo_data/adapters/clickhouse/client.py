@@ -8,7 +8,9 @@ The client library is imported when a client is opened, not with this module.
 
 from __future__ import annotations
 
+import threading
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -28,22 +30,38 @@ null never becomes 0, '' or 1970 (the default of every version)."""
 class ClickHouseClient:
     """One database of a store. Safe for several threads.
 
-    Over HTTP every call has its own connection and no session; the embedded engine takes one call at a time
-    per client (clickhouse-connect holds a lock), so a host that wants more opens more clients.
+    Connects with the first call (or `connect`), creates the database where it is missing, and runs `prepare`
+    (the schema, say) before anything else is sent; while that fails, every call tries it again. Over HTTP
+    every call has its own connection and no session; the embedded engine takes one call at a time per client
+    (clickhouse-connect holds a lock), so a host that wants more opens more clients.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, config: ClickHouseConfig, prepare: Callable[[ClickHouseClient], object] | None = None) -> None:
+        self._config = config
+        self._prepare = prepare
+        self._client: Client | None = None
+        self._ready = False
+        self._opening = threading.RLock()
+
+    def connect(self) -> None:
+        """Connect and prepare now, if that was not done.
+
+        Raises `StoreUnavailable` when the store cannot be reached, `ConfigurationError` when a package is not
+        installed or the directory of the embedded engine cannot be used, and what `prepare` raises.
+        """
+        self._connected()
 
     def command(self, sql: str) -> None:
         """Run a statement without a result. Raises `StoreUnavailable` or `SchemaMismatch`."""
+        client = self._connected()
         with store_errors(_shown(sql)):
-            self._client.command(sql)
+            client.command(sql)
 
     def query(self, sql: str) -> pa.Table:
         """Return the rows of a SELECT that may end with SETTINGS, not with FORMAT. Raises as `command`."""
+        client = self._connected()
         with store_errors(_shown(sql)):
-            return self._client.query_arrow(sql)
+            return client.query_arrow(sql)
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Store `rows` with one INSERT of one record batch; on return they are readable.
@@ -54,21 +72,45 @@ class ClickHouseClient:
         Raises `StoreUnavailable` (nothing may be taken as stored) or `SchemaMismatch`.
         """
         settings = {**INSERT_SETTINGS, "insert_deduplication_token": uuid.uuid4().hex}
+        client = self._connected()
         with store_errors(f"insert of {rows.num_rows} rows into {table}"):
-            self._client.insert_arrow(table, rows.unify_dictionaries().combine_chunks(), settings=settings)
+            client.insert_arrow(table, rows.unify_dictionaries().combine_chunks(), settings=settings)
 
     def close(self) -> None:
         """Give the connection back; idempotent."""
-        with store_errors("close"):
-            self._client.close()
+        with self._opening:
+            client, self._client, self._ready = self._client, None, False
+        if client is not None:
+            with store_errors("close"):
+                client.close()
+
+    def _connected(self) -> Client:
+        if self._ready and (client := self._client) is not None:
+            return client
+        with self._opening:
+            if self._client is None:
+                self._client = _open(self._config)
+                try:
+                    # Its own calls come back here, by this thread: the client is there, so they are sent.
+                    if self._prepare is not None:
+                        self._prepare(self)
+                    self._ready = True
+                except BaseException:
+                    failed, self._client = self._client, None
+                    if failed is not None:
+                        failed.close()
+                    raise
+            return self._client
 
 
 def open_client(config: ClickHouseConfig) -> ClickHouseClient:
-    """Connect, and create the database where it is missing.
+    """Return a client that is connected; raises as `ClickHouseClient.connect`."""
+    client = ClickHouseClient(config)
+    client.connect()
+    return client
 
-    Raises `StoreUnavailable` when the store cannot be reached, `ConfigurationError` when a package is not
-    installed or the directory of the embedded engine cannot be used.
-    """
+
+def _open(config: ClickHouseConfig) -> Client:
     alone = " (one process at a time, and one directory per process)" if config.embedded else ""
     with store_errors(f"open {config.url}{alone}"):
         client = _embedded(config) if config.embedded else _server(config)
@@ -77,7 +119,7 @@ def open_client(config: ClickHouseConfig) -> ClickHouseClient:
         except Exception:
             client.close()
             raise
-    return ClickHouseClient(client)
+    return client
 
 
 def _server(config: ClickHouseConfig) -> Client:

@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.quality_repository
+# Upstream: adapters.clickhouse.{outbox, quality_repository}
 # Downstream: domain.model.{bars, errors, quality}, pyarrow, pydantic
 # Role: A quality report between the domain's value and the row that holds it
 """Reports as rows: the main numbers as columns for queries, the whole report as JSON for reading back."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
 from ginkgo_data.adapters.clickhouse.sql import quoted
-from ginkgo_data.adapters.clickhouse.tables import BARS_FINAL, TABLES, Table
+from ginkgo_data.adapters.clickhouse.tables import BARS_FINAL, FIRST_TABLES, OUTBOX_TABLES, TABLES, Table
 from ginkgo_data.domain.model.errors import SchemaMismatch
 
 _VERSIONS = (
@@ -38,8 +38,9 @@ MIGRATIONS = (
     Migration(
         1,
         "bars, coverage, quality and reference tables",
-        (*(table.ddl() for table in TABLES), BARS_FINAL),
+        (*(table.ddl() for table in FIRST_TABLES), BARS_FINAL),
     ),
+    Migration(2, "alerts, and what has been told", tuple(table.ddl() for table in OUTBOX_TABLES)),
 )
 
 

@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.schema
+# Upstream: adapters.clickhouse.{alerts, outbox, schema}
 # Downstream: domain.model.bars
 # Role: The native tables as values: columns, keys, partitions, codecs
 """Every table of the native layout, final form.
@@ -166,7 +166,27 @@ TRADING_SESSIONS = Table(
     (Column("exchange", TEXT), Column("day", "Date32", STEADY), Column("is_open", "Bool"), Column("source", TEXT)),
     key="exchange, day",
 )
-TABLES = (BARS, HELD_SESSIONS, ABSENCES, QUARANTINE, QUALITY_REPORTS, SECURITIES, TRADING_SESSIONS)
+ALERTS = Table(
+    "alerts",
+    (
+        Column("alert_id", "String"),
+        Column("kind", TEXT),
+        Column("subject", "String"),
+        Column("severity", TEXT),
+        Column("title", "String"),
+        Column("raised_at", MICROSECOND, STEADY),
+        Column("payload", "String", "ZSTD(3)"),
+    ),
+    key="alert_id",
+)
+TOLD = Table("told", (Column("id", "String"),), key="id")
+"""Ids of the reports and alerts that the notification topic is known to hold."""
+
+FIRST_TABLES = (BARS, HELD_SESSIONS, ABSENCES, QUARANTINE, QUALITY_REPORTS, SECURITIES, TRADING_SESSIONS)
+OUTBOX_TABLES = (ALERTS, TOLD)
+"""Tables by the migration that makes them."""
+
+TABLES = (*FIRST_TABLES, *OUTBOX_TABLES)
 
 BARS_FINAL = (
     f"CREATE VIEW IF NOT EXISTS bars_final AS SELECT {', '.join(c.name for c in BARS.all_columns[:-1])} "

@@ -1,5 +1,5 @@
 # Upstream: entrypoints.container
-# Downstream: domain.model.quality
+# Downstream: domain.model.quality, ports.notifications
 # Role: Port notifications in memory
 """What was told, for a test to read."""
 
@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from ginkgo_data.domain.model.quality import Alert, DataQualityReport
+from ginkgo_data.ports.notifications import Told
 
 
 class InMemoryNotifications:
@@ -38,15 +39,19 @@ class InMemoryNotifications:
         with self._lock:
             return tuple(self._events)
 
-    def report(self, report: DataQualityReport) -> None:
-        """Keep a report."""
+    def report(self, report: DataQualityReport, told: Told | None = None) -> None:
+        """Keep a report; `told` is called at once."""
         with self._lock:
             self._reports.append(report)
+        if told:
+            told()
 
-    def alert(self, alert: Alert) -> None:
-        """Keep an alert."""
+    def alert(self, alert: Alert, told: Told | None = None) -> None:
+        """Keep an alert; `told` is called at once."""
         with self._lock:
             self._alerts.append(alert)
+        if told:
+            told()
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         """Keep an event as it is now, whatever becomes of `data`."""

@@ -1,10 +1,11 @@
-# Upstream: adapters, domain.{model, services}, entrypoints, ports.{alert_memory, notifications, quality_repository}
+# Upstream: adapters, domain.{model, services}, entrypoints, ports
 # Downstream: domain.model.{bars, coverage}, pyarrow
 # Role: Values of data quality: rejected rows, findings, thresholds, the report, alerts
 """What is said about data: findings of validation, rejected rows, the report of a job, alerts."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,6 +15,8 @@ import pyarrow as pa
 
 from ginkgo_data.domain.model.bars import CODE, TIMESTAMP, cast_table
 from ginkgo_data.domain.model.coverage import CoverageCounts
+
+_ALERTS = uuid.UUID("0d6d3a52-5f2c-4d5b-9d0c-2a8d5d3c7b11")
 
 
 class Severity(Enum):
@@ -112,6 +115,8 @@ class AlertKind(Enum):
     SOURCE_ERROR = "source_error"
     VALIDATION_ERROR = "validation_error"
     DEAD_LETTER = "dead_letter"
+    COMMANDS_EXPIRED = "commands_expired"
+    WORKER_HELD = "worker_held"
     CONFIG_ERROR = "config_error"
     CALENDAR_HORIZON = "calendar_horizon"
 
@@ -133,6 +138,11 @@ class Alert:
     def key(self) -> str:
         """Identity for silencing repeats."""
         return f"{self.kind.value}:{self.subject}"
+
+    @property
+    def alert_id(self) -> str:
+        """Identity of this telling, the same whenever it is told again."""
+        return str(uuid.uuid5(_ALERTS, f"{self.key}|{self.severity.value}|{self.raised_at.isoformat()}"))
 
 
 @dataclass(frozen=True, slots=True)

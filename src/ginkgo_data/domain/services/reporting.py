@@ -1,7 +1,7 @@
-# Upstream: entrypoints.{container, dispatch, round, show_quickstart}
-# Downstream: domain.{model, services}, ports.{alert_memory, clock, notifications, quality_repository, trading_calendar}
-# Role: Use case: account for a job (report stored, then told; alerts told once)
-"""A report is stored before it is told; telling never holds up work."""
+# Upstream: entrypoints
+# Downstream: domain.{model, services}, ports
+# Role: Use case: account for a job (report stored, then told), and raise and resolve alerts, each once for the fleet
+"""Reports and alerts are stored before they are told; telling never holds up work."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from ginkgo_data.domain.services.assessment import alerts_for, assess
 from ginkgo_data.domain.services.calendar_horizon import horizon_warning
 from ginkgo_data.domain.services.coalescing import Work
 from ginkgo_data.domain.services.sessions import newest_closed
+from ginkgo_data.domain.services.telling import PATIENCE, Telling
 from ginkgo_data.ports.alert_memory import AlertMemory
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.notifications import Notifications
+from ginkgo_data.ports.outbox import Outbox
 from ginkgo_data.ports.quality_repository import QualityRepository
 from ginkgo_data.ports.trading_calendar import TradingCalendar
 
@@ -31,17 +33,28 @@ _NAMESPACE = uuid.UUID("5f1c7f0e-6f5b-4f0f-9d52-9b1d6b1f6f51")
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Turns the facts of a job into a stored report, a message, and the alerts that are news."""
+    """Turns the facts of a job into a stored report, a message, and the alerts that are news.
+
+    Its owner calls `settle` between rounds: else what was not acknowledged is never told again by this worker.
+    """
 
     quality: QualityRepository
     notifications: Notifications
     memory: AlertMemory
+    outbox: Outbox
     calendar: TradingCalendar
     clock: Clock
     node_id: str
     thresholds: QualityThresholds = field(default_factory=QualityThresholds)
     cooldown: float = 3600.0
     """Seconds for which the repeat of an alert is silent."""
+    sweep_interval: float = PATIENCE
+    """Seconds between two searches of the store for what was never told."""
+    _telling: Telling = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        telling = Telling(self.outbox, self.notifications, self.clock, self.sweep_interval)
+        object.__setattr__(self, "_telling", telling)
 
     def account(self, work: Work, result: CollectionResult) -> DataQualityReport:
         """Store and tell the report of `work`, raise its alerts, and return it. Raises `StoreUnavailable`."""
@@ -56,7 +69,7 @@ class Reporter:
             delay_minutes=self._delay(result, now),
         )
         self.quality.write_report(report)
-        self.notifications.report(report)
+        self._telling.report(report)
         self.raise_alerts(alerts_for(report, result, self.thresholds, now))
         return report
 
@@ -85,14 +98,24 @@ class Reporter:
         self.raise_alerts([Alert(AlertKind.CALENDAR_HORIZON, Severity.WARNING, title, text, now)])
 
     def raise_alerts(self, alerts: Iterable[Alert]) -> None:
-        """Tell those of `alerts` that are news to the fleet."""
+        """Store and tell those of `alerts` that are news to the fleet; a store that is away hides none of them."""
         for alert in alerts:
             if self.memory.is_news(alert, self.cooldown):
                 log.warning("%s: %s", alert.title, alert.text)
-                self.notifications.alert(alert)
+                self._telling.alert(alert)
+
+    def resolve(self, key: str, alert: Alert) -> None:
+        """Store and tell `alert` (of severity INFO), the end of those of `key`, if one of them had been told."""
+        if self.memory.resolve(key):
+            log.info("%s: %s", alert.title, alert.text)
+            self._telling.alert(alert)
+
+    def settle(self) -> None:
+        """Mark what is known to be told, and tell again what is not, also of a worker that died. Never raises."""
+        self._telling.settle()
 
 
 def report_id(work: Work) -> str:
-    """Return an id derived from the deliveries, so that the report of a repeated round is recognised."""
-    parts = sorted(f"{d.record.delivery_id}/{d.attempt}/{d.piece}" for d in work.deliveries)
+    """Return an id derived from the deliveries, the same when a round is repeated."""
+    parts = sorted(f"{d.delivery_id}/{d.attempt}/{d.piece}" for d in work.deliveries)
     return str(uuid.uuid5(_NAMESPACE, "|".join(parts)))
