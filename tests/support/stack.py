@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,9 +24,11 @@ from ginkgo_data.adapters.memory.command_stream import InMemoryCommandStream
 from ginkgo_data.adapters.memory.dead_letters import InMemoryDeadLetters
 from ginkgo_data.adapters.memory.heartbeats import InMemoryHeartbeats
 from ginkgo_data.adapters.memory.notifications import InMemoryNotifications
+from ginkgo_data.adapters.memory.outbox import InMemoryOutbox
 from ginkgo_data.adapters.memory.quality_repository import InMemoryQualityRepository
 from ginkgo_data.adapters.memory.reference_repository import InMemoryReferenceRepository
 from ginkgo_data.adapters.memory.reference_source import InMemoryReferenceSource
+from ginkgo_data.adapters.memory.started_marks import InMemoryStartedMarks
 from ginkgo_data.adapters.memory.trading_calendar import InMemoryTradingCalendar
 from ginkgo_data.adapters.memory.version_clock import InMemoryVersionClock
 from ginkgo_data.adapters.memory.work_queue import InMemoryWorkQueue
@@ -32,10 +36,12 @@ from ginkgo_data.domain.model.fetch import SourceCapabilities
 from ginkgo_data.domain.model.reference import SECURITY_SCHEMA, Securities
 from ginkgo_data.domain.model.series import DAILY
 from ginkgo_data.domain.services.collector import BarCollector, CollectorLimits
+from ginkgo_data.domain.services.leasing import ALONE
 from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
 from ginkgo_data.domain.services.reporting import Reporter
 from ginkgo_data.entrypoints.dispatch import Dispatcher
 from ginkgo_data.entrypoints.round import Round
+from ginkgo_data.ports.call_lease import CallLease
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2024, 1, 12, 18, 0, tzinfo=SHANGHAI)
@@ -43,6 +49,26 @@ NOW = datetime(2024, 1, 12, 18, 0, tzinfo=SHANGHAI)
 WEEKDAYS = np.arange("2023-12-25", "2024-03-30", dtype="datetime64[D]")
 SESSIONS = WEEKDAYS[np.is_busday(WEEKDAYS)]
 FIVE = ("2024-01-08", "2024-01-09", "2024-01-10", "2024-01-11", "2024-01-12")
+
+
+class RunningClock:
+    """A clock that starts at a zoned time and really runs, for tests of several threads."""
+
+    def __init__(self, start: datetime = NOW) -> None:
+        self._start, self._began = start, time.monotonic()
+        self._interrupted = threading.Event()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return time.monotonic() - self._began
+
+    def wait(self, seconds: float) -> bool:
+        return self._interrupted.wait(seconds)
+
+    def interrupt(self) -> None:
+        self._interrupted.set()
 
 
 class ImmediateExecutor(Executor):
@@ -89,6 +115,7 @@ class Stack:
     limits: CollectorLimits = field(default_factory=CollectorLimits)
     pool: Executor = field(default_factory=ImmediateExecutor)
     now: datetime = NOW
+    lease: CallLease = ALONE
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(self.now)
@@ -96,6 +123,7 @@ class Stack:
         self.bars = InMemoryBarRepository()
         self.absences = InMemoryAbsenceRepository()
         self.quality = InMemoryQualityRepository()
+        self.outbox = InMemoryOutbox(self.quality)
         self.reference = InMemoryReferenceRepository(self.clock)
         self.reference_source = InMemoryReferenceSource(self.securities)
         self.calendar = InMemoryTradingCalendar(SESSIONS, date(2024, 3, 29))
@@ -106,6 +134,7 @@ class Stack:
         self.notifications = InMemoryNotifications()
         self.heartbeats = InMemoryHeartbeats(self.clock)
         self.alert_memory = InMemoryAlertMemory(self.clock)
+        self.marks = InMemoryStartedMarks(self.clock)
         self.universe = SecuritiesSync(self.reference_source, self.reference, self.versions, self.clock)
         self.reference.write_securities(self.securities)
 
@@ -123,6 +152,7 @@ class Stack:
             versions=self.versions,
             clock=self.clock,
             pool=self.pool,
+            lease=self.lease,
             limits=self.limits,
         )
 
@@ -130,7 +160,13 @@ class Stack:
     def reporter(self) -> Reporter:
         """A reporter over the parts as they are now."""
         return Reporter(
-            self.quality, self.notifications, self.alert_memory, self.calendar, self.clock, node_id="node-1"
+            self.quality,
+            self.notifications,
+            self.alert_memory,
+            self.outbox,
+            self.calendar,
+            self.clock,
+            node_id="node-1",
         )
 
     @property
@@ -139,7 +175,18 @@ class Stack:
         reporter = self.reporter
         calendar_sync = TradingCalendarSync(self.reference_source, self.reference, self.versions, self.clock)
         dispatcher = Dispatcher(self.collector, self.universe, calendar_sync, reporter, self.notifications, self.clock)
-        return Round(dispatcher, self.work_queue, self.dead_letters, reporter, self.clock)
+        return Round(dispatcher, self.work_queue, self.dead_letters, reporter, self.notifications, self.clock)
 
 
-__all__ = ["BY_CODE", "FIVE", "NOW", "SESSIONS", "VENDOR", "ImmediateExecutor", "InMemoryBarSource", "Stack", "listed"]
+__all__ = [
+    "BY_CODE",
+    "FIVE",
+    "NOW",
+    "SESSIONS",
+    "VENDOR",
+    "ImmediateExecutor",
+    "InMemoryBarSource",
+    "RunningClock",
+    "Stack",
+    "listed",
+]

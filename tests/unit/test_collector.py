@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain, repeat
 
 import pytest
 
@@ -16,6 +17,7 @@ from ginkgo_data.domain.model.coverage import AbsenceReason, Absences
 from ginkgo_data.domain.model.errors import NotAvailable, StoreUnavailable
 from ginkgo_data.domain.model.fetch import Unknown, UnknownReason
 from ginkgo_data.domain.model.series import Frequency, Series
+from ginkgo_data.domain.services.pace import Pace
 from ginkgo_data.domain.services.reference import SecuritiesSync
 from ginkgo_data.ports.bar_repository import WriteReceipt
 from support.bars import bars
@@ -210,15 +212,15 @@ def test_when_time_is_over_the_codes_left_are_unfinished_and_what_was_done_stays
         whole_market(), capabilities=type(VENDOR)("test", VENDOR.series, row_limit=6000, codes_per_call=1)
     )
     parts = Stack(source=narrow)
-    allowed = iter([True, False, False])
-    result = parts.collector.collect(FULL, go_on=lambda: next(allowed))
+    allowed = chain([True], repeat(False))
+    result = parts.collector.collect(FULL, pace=Pace(go_on=lambda: next(allowed)))
     assert (result.written, result.unfinished) == (5, (B,))
     assert parts.collector.collect(FULL).written == 5
 
 
 def test_progress_is_told_call_by_call():
     seen = []
-    stack().collector.collect(FULL, watch=seen.append)
+    stack().collector.collect(FULL, pace=Pace(watch=seen.append))
     assert [(p.calls_done, p.calls_planned, p.rows) for p in seen] == [(1, 1, 10)]
 
 

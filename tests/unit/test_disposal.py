@@ -10,7 +10,7 @@ from ginkgo_data.domain.model.collection import WHOLE_UNIVERSE, CollectionResult
 from ginkgo_data.domain.model.commands import CollectBars, SyncSecurities
 from ginkgo_data.domain.model.coverage import CoverageCounts
 from ginkgo_data.domain.model.disposition import Disposition
-from ginkgo_data.domain.model.errors import MalformedCommand, NotAvailable, StoreUnavailable
+from ginkgo_data.domain.model.errors import Interrupted, MalformedCommand, NotAvailable, StoreUnavailable
 from ginkgo_data.domain.model.fetch import Unknown, UnknownReason
 from ginkgo_data.domain.model.retry import RetryPolicy
 from ginkgo_data.domain.model.series import DAILY
@@ -104,6 +104,18 @@ def test_a_piece_that_gained_nothing_counts_and_ends_as_a_dead_letter():
     assert end.disposition is Disposition.DEAD_LETTER
 
 
+def test_a_piece_that_is_excused_from_gaining_does_not_count():
+    (end,) = settle(result(unfinished=("600000.SH",), excused=True), attempt=2)
+    assert (end.disposition, end.codes) == (Disposition.WORK_LATER, ("600000.SH",))
+    assert not end.counts_as_attempt
+
+
+def test_codes_left_to_others_have_their_end_already():
+    assert settle(result(shed=CODES)) == DONE
+    (end,) = settle(result(shed=CODES[:1], unknown={CODES[1]: DOWN}))
+    assert end.codes == CODES[1:]
+
+
 def test_a_command_over_everything_takes_all_trouble_as_its_own():
     (end,) = settle(result(unknown={"300001.SZ": DOWN}), codes=None)
     assert end.codes == ("300001.SZ",)
@@ -120,6 +132,7 @@ def test_a_refresh_that_got_no_answer_is_worked_later_whole():
     ("error", "expected"),
     [
         (StoreUnavailable("away"), Disposition.HOLD),
+        (Interrupted("stopping"), Disposition.HOLD),
         (NotAvailable("no ticks here"), Disposition.DEAD_LETTER),
         (MalformedCommand("bad"), Disposition.DEAD_LETTER),
         (ZeroDivisionError("a bug"), Disposition.DEAD_LETTER),

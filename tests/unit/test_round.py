@@ -17,7 +17,7 @@ from ginkgo_data.domain.model.commands import (
     SyncSecurities,
     SyncTradingCalendar,
 )
-from ginkgo_data.domain.model.errors import BrokerUnavailable, StoreUnavailable
+from ginkgo_data.domain.model.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable
 from ginkgo_data.domain.model.fetch import Unknown, UnknownReason
 from ginkgo_data.domain.model.quality import AlertKind
 from ginkgo_data.entrypoints.dispatch import Hooks
@@ -78,7 +78,7 @@ def test_a_neighbours_command_is_finished_without_work_or_alert():
     assert (letters(parts), list(parts.notifications.alerts)) == ([], [])
 
 
-@pytest.mark.parametrize("command", [CollectTicks((A,)), CollectAdjustmentFactors((A,)), ReloadConfig()])
+@pytest.mark.parametrize("command", [CollectTicks((A,)), CollectAdjustmentFactors((A,))])
 def test_what_this_configuration_cannot_do_is_a_typed_dead_letter(command):
     parts = stack()
     parts.round.run([delivery(command)])
@@ -203,13 +203,96 @@ def test_a_job_that_throws_is_halved_until_the_command_at_fault_stands_alone():
 VENDOR_SERIES = next(iter(VENDOR.series))
 
 
-def test_a_probe_beats_at_once_and_is_answered_once_per_request():
-    beats = []
+def test_broadcasts_are_answered_before_anything_is_collected():
     parts = stack()
-    parts.round.run([snapshot(A, 0), delivery(ProbeHeartbeat(), 1)], Hooks(beat=lambda: beats.append("beat")))
-    assert beats == ["beat"]
-    answers = [data for kind, data in parts.notifications.events if kind == "heartbeat_test_answer"]
-    assert answers == [{"request_id": "request-1"}]
+    answered = []
+
+    def answer(message):
+        answered.append((message.request_id, parts.source.calls))
+
+    deliveries = [snapshot(A, 0), delivery(ProbeHeartbeat(), 1), delivery(ReloadConfig(), 2)]
+    result = parts.round.run(deliveries, Hooks(answer=answer))
+    assert answered == [("request-1", 0), ("request-2", 0)]
+    assert len(result.finished) == 3
+
+
+def test_what_went_to_another_worker_is_neither_finished_nor_held_nor_parked():
+    parts = Stack(source=Away(), securities=listed([A, B]))
+    lost = snapshot(A, 0)
+    result = parts.round.run([lost, snapshot(B, 1)], Hooks(owns=lambda one: one is not lost))
+    assert [d.record.offset for d in result.finished] == [1]
+    assert [item.delivery.record.offset for item in parts.work_queue.parked] == [1]
+    assert result.held == []
+
+
+class Away:
+    """A vendor that does not answer."""
+
+    capabilities = VENDOR
+
+    def fetch(self, request):
+        return Unknown(UnknownReason.SERVER_ERROR, "HTTP 503")
+
+
+class ByCode:
+    """A vendor that takes one code a call."""
+
+    capabilities = type(BY_CODE)("test", BY_CODE.series, row_limit=6000, codes_per_call=1)
+
+    def __init__(self):
+        self.inner = InMemoryBarSource(BarBatch.concat([bars(A, FIVE), bars(B, FIVE)]), capabilities=BY_CODE)
+        self.asked = []
+
+    def fetch(self, request):
+        self.asked.append(request.codes)
+        return self.inner.fetch(request)
+
+
+def test_commands_beyond_a_workers_share_are_parked_before_the_first_call_and_each_keeps_its_outcome():
+    parts = Stack(source=ByCode())
+    deliveries = [snapshot(A, 0), snapshot(B, 1)]
+    result = parts.round.run(deliveries, Hooks(most_calls=1))
+    assert result.finished == deliveries
+    (item,) = parts.work_queue.parked
+    assert (item.attempt, item.piece) == (0, 1)
+    assert parts.source.asked == [(A,)] if item.codes == (B,) else [(B,)]
+    (ended,) = [data for kind, data in parts.notifications.events if kind == "command_ended"]
+    told = {o["request_id"]: (o["outcome"], o["parked"]) for o in ended["outcomes"]}
+    assert sorted(told.values()) == [("done", 0), ("postponed", 1)]
+
+
+def test_what_was_left_to_others_once_is_not_left_again():
+    parts = Stack(source=ByCode())
+    deliveries = [snapshot(A, 0, piece=1), snapshot(B, 1, piece=1)]
+    result = parts.round.run(deliveries, Hooks(most_calls=1))
+    assert result.finished == deliveries
+    assert not parts.work_queue.parked
+    assert sorted(parts.source.asked) == [(A,), (B,)]
+
+
+def test_every_command_is_told_how_it_ended():
+    parts = stack()
+    parts.round.run([malformed(0), snapshot(A, 1), delivery(ForeignCommand("deploy"), 2)])
+    events = [data for kind, data in parts.notifications.events if kind == "command_ended"]
+    outcomes = {o["record"]: o for event in events for o in event["outcomes"]}
+    assert {record: o["outcome"] for record, o in outcomes.items()} == {
+        "ginkgo.data.commands-0-0": "dead_letter",
+        "ginkgo.data.commands-0-1": "done",
+    }
+    assert outcomes["ginkgo.data.commands-0-0"]["error"] == "MalformedCommand"
+    (report,) = parts.notifications.reports
+    assert {event["report_id"] for event in events} == {None, report.report_id}
+
+
+def test_a_right_that_is_missing_is_the_workers_business_and_finishes_nothing():
+    class Forbidden:
+        def write(self, letter):
+            raise ConfigurationError("not authorised to write to the dead letters")
+
+    parts = stack()
+    parts.dead_letters = Forbidden()
+    with pytest.raises(ConfigurationError, match="not authorised"):
+        parts.round.run([malformed(0)])
 
 
 def test_refreshes_are_done_and_told():

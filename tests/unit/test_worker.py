@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
+from ginkgo_data.adapters.kafka.wire import decode_command
+from ginkgo_data.adapters.memory.broadcasts import InMemoryBroadcasts
 from ginkgo_data.adapters.system.clock import SystemClock
 from ginkgo_data.domain.model.bars import BarBatch
-from ginkgo_data.domain.model.errors import BrokerUnavailable, StoreUnavailable
+from ginkgo_data.domain.model.delivery import Partition
+from ginkgo_data.domain.model.errors import BrokerUnavailable, SchemaMismatch, StoreUnavailable
+from ginkgo_data.domain.model.quality import AlertKind, Severity
 from ginkgo_data.domain.model.retry import RetryPolicy
+from ginkgo_data.domain.model.stream import ExpiredRecords, StreamState
 from ginkgo_data.domain.model.worker import WorkerStatus
-from ginkgo_data.entrypoints.worker import DataWorker, WorkerOptions, WorkerParts
+from ginkgo_data.entrypoints.parts import WorkerOptions, WorkerParts
+from ginkgo_data.entrypoints.worker import DataWorker
 from support.bars import bars
 from support.stack import FIVE, SHANGHAI, VENDOR, InMemoryBarSource, Stack
 
@@ -48,15 +55,24 @@ class Working:
     def worker(self, **replaced: object) -> DataWorker:
         parts = self.parts
         pieces = {
-            "stream": parts.stream,
+            "stream": lambda: parts.stream,
+            "broadcasts": lambda: InMemoryBroadcasts(decode_command, parts.broker),
             "round": parts.round,
+            "work_queue": parts.work_queue,
             "heartbeats": parts.heartbeats,
             "notifications": parts.notifications,
+            "reporter": parts.reporter,
+            "marks": parts.marks,
+            "calendar": parts.calendar,
             "versions": parts.versions,
             "clock": self.clock,
             "close": self.closed.set,
         }
-        return DataWorker(WorkerParts(**{**pieces, **replaced}), QUICK)
+        options = replaced.pop("options", QUICK)
+        if "stream" in replaced:
+            stream = replaced.pop("stream")
+            replaced["stream"] = lambda: stream
+        return DataWorker(WorkerParts(**{**pieces, **replaced}), options)
 
     def send(self, command: str = "bar_snapshot", **params: object) -> None:
         self.parts.broker.put(TOPIC, json.dumps({"command": command, "params": params}).encode())
@@ -211,7 +227,7 @@ def test_a_store_that_comes_back_is_found_and_nothing_was_committed_meanwhile(wo
     assert len(working.parts.broker.pending()) == 1
     versions.away = False
     working.until(lambda: not working.parts.broker.pending())
-    assert worker.observe().degraded is None
+    working.until(lambda: worker.observe().degraded is None)
     assert working.parts.notifications.reports[0].records_written == 5
 
 
@@ -295,3 +311,214 @@ def test_what_was_taken_and_not_finished_is_delivered_again_after_a_crash(workin
 
 def test_shanghai_is_the_zone_of_every_time(working):
     assert working.clock.now().tzinfo == SHANGHAI or str(working.clock.now().tzinfo) == "Asia/Shanghai"
+
+
+class Refusing:
+    """The store's clock: refuses while `away`."""
+
+    def __init__(self, inner):
+        self.inner, self.away = inner, True
+
+    def synchronise(self):
+        if self.away:
+            raise StoreUnavailable("connection refused")
+        self.inner.synchronise()
+
+    def version(self):
+        return self.inner.version()
+
+
+def alerts(working, kind):
+    return [alert for alert in working.parts.notifications.alerts if alert.kind is kind]
+
+
+def test_a_long_hold_is_told_once_and_so_is_its_end(working):
+    store = Refusing(working.parts.versions)
+    working.send(code=A, full=True)
+    worker = working.worker(versions=store, options=replace(QUICK, hold_alert_after=0.1))
+    worker.start()
+    working.until(lambda: alerts(working, AlertKind.WORKER_HELD))
+    working.until(lambda: worker.stats.rounds == 0 and worker.observe().degraded_since is not None)
+    store.away = False
+    working.until(lambda: not working.parts.broker.pending())
+    working.until(lambda: len(alerts(working, AlertKind.WORKER_HELD)) == 2)
+    told = [alert.severity for alert in alerts(working, AlertKind.WORKER_HELD)]
+    assert told == [Severity.ERROR, Severity.INFO]
+
+
+def test_a_hold_that_lasts_moves_waiting_commands_to_the_work_topic_where_they_do_not_expire(working):
+    store = Refusing(working.parts.versions)
+    for code in (A, B):
+        working.send(code=code, full=True)
+    worker = working.worker(versions=store, options=replace(QUICK, hold_park_after=0.1))
+    worker.start()
+    working.until(lambda: worker.stats.parked == 2)
+    topics = {record.partition.topic for record in working.parts.broker.pending()}
+    assert topics == {"ginkgo.data.commands.work"}
+    assert {item.piece for item in working.parts.work_queue.parked} == {0}
+    assert "connection refused" in worker.observe().degraded
+    working.send(code=A)
+    working.until(lambda: worker.stats.parked == 3)
+    store.away = False
+    working.until(lambda: worker.observe().degraded is None)
+
+
+def test_a_store_that_is_away_at_the_start_is_waited_for(working):
+    ready = threading.Event()
+
+    def prepare():
+        if not ready.is_set():
+            raise StoreUnavailable("no server")
+
+    working.send(code=A, full=True)
+    worker = working.worker(prepare=prepare)
+    worker.start()
+    working.until(lambda: not working.parts.broker.pending())
+    assert worker.is_running
+
+
+def test_a_store_that_does_not_fit_is_an_error_that_is_told_and_recovered_from(working):
+    fits = threading.Event()
+
+    def prepare():
+        if not fits.is_set():
+            raise SchemaMismatch("table bars: column open is Float64, must be Decimal(18, 6)")
+
+    working.send(code=A, full=True)
+    worker = working.worker(prepare=prepare)
+    worker.start()
+    working.until(lambda: alerts(working, AlertKind.CONFIG_ERROR))
+    assert len(working.parts.broker.pending()) == 1
+    fits.set()
+    working.until(lambda: not working.parts.broker.pending())
+
+
+def test_a_record_that_killed_its_workers_is_given_up_and_the_others_are_done(working):
+    for code in (A, B):
+        working.send(code=code, full=True)
+    first, _ = working.parts.broker.pending()
+    for _ in range(QUICK.max_deliveries):
+        working.parts.marks.begin([first.delivery_id])
+    worker = working.worker()
+    worker.start()
+    working.until(lambda: not working.parts.broker.pending())
+    (letter,) = working.parts.dead_letters.letters.values()
+    assert (letter.error, letter.delivery.record.value) == ("KilledItsWorker", first.value)
+    assert working.parts.notifications.reports[0].records_written == 5
+    assert working.parts.marks.counts([first.delivery_id]) == {}
+
+
+def test_nothing_stays_marked_after_a_round_however_it_ended(working):
+    class Breaks:
+        def __init__(self, inner):
+            self.inner, self.failures = inner, 1
+
+        def run(self, deliveries, hooks):
+            if self.failures:
+                self.failures = 0
+                raise RuntimeError("outside any command")
+            return self.inner.run(deliveries, hooks)
+
+    working.send(code=A, full=True)
+    (record,) = working.parts.broker.pending()
+    worker = working.worker(round=Breaks(working.parts.round))
+    worker.start()
+    working.until(lambda: not working.parts.broker.pending())
+    assert working.parts.marks.counts([record.delivery_id]) == {}
+
+
+def test_commands_that_expired_are_made_up_for_before_anything_is_committed(working):
+    gone = ExpiredRecords(Partition(TOPIC, 0), 5, 3, working.clock.now())
+
+    class Expired:
+        def __init__(self, inner):
+            self.inner, self.found = inner, [gone]
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def expired(self):
+            found, self.found = self.found, []
+            return found
+
+    worker = working.worker(stream=Expired(working.parts.stream))
+    worker.start()
+    working.until(lambda: worker.stats.commands_expired == 3)
+    working.parts.clock.advance(86_400)  # the broker's clock: the work record is due by it
+    working.until(lambda: working.parts.notifications.reports)
+    assert working.parts.notifications.reports[0].command == "update_data"
+    (alert,) = alerts(working, AlertKind.COMMANDS_EXPIRED)
+    assert alert.data["expired"] == 3
+
+
+def answers(working):
+    return [data for kind, data in working.parts.notifications.events if kind.endswith("_answer")]
+
+
+def test_a_broadcast_is_answered_once_although_the_group_delivers_it_as_well(working):
+    worker = working.worker(reload=lambda: {"outcome": "unchanged", "changed": []})
+    worker.start()
+    working.until(lambda: worker.is_running)
+    working.parts.broker.put(TOPIC, b'{"command": "reload", "request_id": "r1"}')
+    working.parts.broker.put(TOPIC, b'{"command": "heartbeat_test", "request_id": "h1"}')
+    working.until(lambda: not working.parts.broker.pending())
+    working.until(lambda: len(answers(working)) == 2)
+    by_id = {answer["request_id"]: answer for answer in answers(working)}
+    assert by_id["r1"]["outcome"] == "unchanged"
+    assert set(by_id) == {"r1", "h1"}
+
+
+def test_a_broadcast_sent_before_the_start_is_answered_by_the_one_that_the_group_gives_it_to(working):
+    working.parts.broker.put(TOPIC, b'{"command": "heartbeat_test", "request_id": "h1"}')
+    worker = working.worker()
+    worker.start()
+    working.until(lambda: answers(working) == [{"request_id": "h1"}])
+
+
+def test_what_belongs_to_another_worker_is_let_go(working):
+    working.send(code=A, full=True)
+    store = Refusing(working.parts.versions)
+    worker = working.worker(versions=store)
+    worker.start()
+    working.until(lambda: worker.observe() is not None and worker.observe().degraded is not None)
+    working.parts.stream.restart()
+    working.until(lambda: worker._intake.in_hand == [])
+    store.away = False
+    worker.stop(10.0)
+    assert len(working.parts.broker.pending()) == 1
+
+
+def test_the_heartbeat_tells_progress(working):
+    working.send(code=A, full=True)
+    worker = working.worker()
+    worker.start()
+    working.until(lambda: not working.parts.broker.pending())
+    progress = worker.observe().progress
+    assert progress["last_poll"] is not None
+    assert progress["last_commit"] is not None
+    assert (progress["lag"], progress["unfinished"], progress["budget_wait"]) == (0, 0, None)
+
+
+def test_calls_that_wait_for_the_quota_show_as_degraded(working):
+    worker = working.worker(waiting=lambda: "waiting for the call budget: tushare:daily for 12.0 s")
+    worker.start()
+    working.until(lambda: worker.is_running)
+    assert "tushare:daily" in worker.observe().degraded
+
+
+def test_a_client_thread_that_hangs_is_not_vouched_for(working):
+    class Hangs:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def state(self):
+            return StreamState(turned_ago=1000.0)
+
+    worker = working.worker(stream=Hangs(working.parts.stream))
+    worker.start()
+    working.until(lambda: worker.is_running)
+    working.until(lambda: not worker.is_healthy)
+    assert worker.observe() is None

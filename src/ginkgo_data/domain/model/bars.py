@@ -1,4 +1,4 @@
-# Upstream: adapters, domain.{model, services}, entrypoints.{sample, show_bars}, ports
+# Upstream: adapters, domain.{model, services}, entrypoints, ports.{bar_repository, trading_calendar}
 # Downstream: domain.model.{errors, series}, numpy, pyarrow
 # Role: Bars as Arrow columns: the one schema and the frozen batch around it
 """Bars travel as Arrow columns from a vendor's reply to the store; there is no object per bar.

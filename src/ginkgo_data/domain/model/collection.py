@@ -45,7 +45,13 @@ class CollectionResult:
     unknown_codes: tuple[str, ...] = ()
     """Well-formed codes that the securities do not contain."""
     unfinished: tuple[str, ...] = ()
-    """Codes not worked to the end because the time of the round was over."""
+    """Codes not worked to the end because the time of the round was over, or others were asking for them still."""
+    shed: tuple[str, ...] = ()
+    """Codes left to others before anything was asked: more than this worker's share of the work. Nothing else here
+    is about them."""
+    excused: bool = False
+    """Whether it is no fault that `unfinished` codes gained nothing: the worker was stopping, or all that is left of
+    them was in the hands of other workers, who gain for it."""
     newest_missing: date | None = None
     """Newest session that is due and neither held nor explained."""
     worst: tuple[tuple[str, int], ...] = ()
@@ -55,7 +61,7 @@ class CollectionResult:
     @property
     def complete(self) -> bool:
         """Whether every code asked for was answered."""
-        return not (self.unknown or self.unknown_codes or self.unfinished)
+        return not (self.unknown or self.unknown_codes or self.unfinished or self.shed)
 
 
 @dataclass(frozen=True, slots=True)

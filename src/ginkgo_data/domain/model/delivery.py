@@ -1,4 +1,4 @@
-# Upstream: adapters.{kafka, memory}, domain.{model, services}, entrypoints, ports.command_stream
+# Upstream: adapters.{kafka, memory}, domain.{model, services}, entrypoints, ports.{broadcasts, command_stream}
 # Downstream: domain.model.commands
 # Role: A record as it was delivered: its place, its bytes, and the command or the reason it holds none
 """Deliveries of the command stream, and what becomes of them."""
@@ -60,6 +60,13 @@ class Delivery:
     piece: int = 0
     first_delivered: datetime | None = None
     """When the first delivery of the command was put on Kafka: `since` of a forced command."""
+    origin: str = ""
+    """Delivery id of the command's first record; empty: this one is the first."""
+
+    @property
+    def delivery_id(self) -> str:
+        """Identity of the command, the same however often it is delivered or parked."""
+        return self.origin or self.record.delivery_id
 
     @property
     def request_id(self) -> str:

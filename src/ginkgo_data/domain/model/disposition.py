@@ -1,4 +1,4 @@
-# Upstream: adapters.{kafka, memory}, domain.services, entrypoints, ports.{dead_letters, work_queue}
+# Upstream: adapters.{kafka, memory}, domain.services.disposal, entrypoints, ports.{dead_letters, work_queue}
 # Downstream: domain.model.delivery
 # Role: How a delivery ends: committed, worked later, dead-lettered, or held
 """The four ends of a delivery."""

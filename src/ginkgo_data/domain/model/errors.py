@@ -10,7 +10,8 @@
     │   ├── SourceUnavailable       vendor: network, HTTP 5xx, timeout
     │   │   └── RateLimited         vendor: over its quota (``retry_after`` seconds)
     │   ├── StoreUnavailable        ClickHouse refused, timed out or is away
-    │   └── BrokerUnavailable       Kafka or Redis is away
+    │   ├── BrokerUnavailable       Kafka or Redis is away
+    │   └── Interrupted             this worker is stopping: no call can be sent any more
     ├── TerminalError               trying the same again cannot help
     │   ├── MalformedCommand        the bytes or the parameters of a command
     │   ├── UnknownCommand          a command word that nobody knows
@@ -53,6 +54,10 @@ class StoreUnavailable(TransientError):
 
 class BrokerUnavailable(TransientError):
     """Kafka or Redis did not acknowledge an operation."""
+
+
+class Interrupted(TransientError):
+    """A call could not be sent any more, since the worker is stopping: nobody's fault."""
 
 
 class TerminalError(GinkgoDataError):

@@ -1,4 +1,4 @@
-# Upstream: adapters.{kafka, memory, redis}, entrypoints.{account, heartbeat, worker}, ports.heartbeats
+# Upstream: adapters.kafka.heartbeat_wire, adapters.memory.heartbeats, adapters.redis, entrypoints, ports.heartbeats
 # Downstream: domain.model.errors
 # Role: States of a worker with their transitions, its counters, and its heartbeat
 """The life of a worker, as values."""
@@ -55,6 +55,8 @@ class WorkerStats:
     rounds: int = 0
     dead_letters: int = 0
     parked: int = 0
+    commands_expired: int = 0
+    """Records that the broker deleted before they were read."""
     last_message_time: datetime | None = None
     last_error: str | None = None
     started_at: datetime | None = None

@@ -1,4 +1,4 @@
-# Upstream: domain.services.reporting, entrypoints.{dispatch, round}
+# Upstream: domain.services.reporting, entrypoints.{dispatch, loop, round}
 # Downstream: domain.model.{commands, delivery}
 # Role: Commands waiting together become as few pieces of work as they can
 """Coalescing: 5,000 one-code snapshots are one job; each delivery keeps its own end."""

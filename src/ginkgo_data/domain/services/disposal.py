@@ -32,7 +32,8 @@ def settle_collection(
     """Return the ends of a delivery that asked for `codes` (None: all) and was worked in a job with `result`.
 
     Codes that no one knows are a dead letter of their own, codes without an answer and codes not reached go
-    to the work topic; what was done stays done. Without any of these the delivery is simply done.
+    to the work topic; what was done stays done. Codes shed are on the work topic already. Without any of these the
+    delivery is simply done.
     """
     ends: list[Settlement] = []
     if unknown_codes := _mine(result.unknown_codes, codes):
@@ -44,7 +45,7 @@ def settle_collection(
     if unanswered:
         ends.append(_later_or_never(delivery, unanswered, policy, now, first_delivered))
     if unfinished := _mine(result.unfinished, codes):
-        gained = result.written > 0 or result.fetched > 0
+        gained = result.written > 0 or result.fetched > 0 or result.excused
         ends.append(_next_piece(delivery, unfinished, policy, gained))
     return tuple(ends) or DONE
 

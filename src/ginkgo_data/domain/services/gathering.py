@@ -1,24 +1,38 @@
-# Upstream: domain.services.collector, entrypoints.dispatch
-# Downstream: domain.model.{bars, fetch}, domain.services.validation, ports.{bar_source, version_clock}
+# Upstream: domain.services.{collector, completion}
+# Downstream: domain.model, domain.services.{pace, validation}, ports.{bar_source, clock, version_clock}
 # Role: Sending a plan's calls through a bounded pool, and proving each answer as it comes
-"""Results stream: at most `concurrency` answers are in memory, each already validated when it is yielded."""
+"""Results stream: at most `concurrency` answers are in memory, each already validated when it is yielded.
+
+Waiting never takes long without a look around: the round is asked whether to go on, which is its sign of progress,
+and a worker that stops does not wait for the slowest vendor.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TypeAlias
 
 from ginkgo_data.domain.model.bars import Sessions
+from ginkgo_data.domain.model.errors import Interrupted
 from ginkgo_data.domain.model.fetch import BarAnswer, FetchRequest, Rows
+from ginkgo_data.domain.services.pace import Pace
 from ginkgo_data.domain.services.validation import Validated, validate
 from ginkgo_data.ports.bar_source import BarSource
+from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.version_clock import VersionClock
 
-GoOn: TypeAlias = Callable[[], bool]
-"""Asked before each call: whether there is time (and a wish) to go on."""
+STEP = 0.25
+"""Seconds of one wait for answers."""
+STOP_PATIENCE = 2.0
+"""Seconds that calls under way are still waited for when the worker is stopping."""
+SILENCE_LIMIT = 600.0
+"""Seconds without any answer after which waiting is no progress any more."""
+
+
+def _nothing() -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,34 +46,96 @@ class Gathered:
 
 @dataclass(slots=True)
 class Gathering:
-    """Works off requests. `unsent` holds those that `go_on` did not let through, once iteration is over."""
+    """Works off requests. `left` holds the calls that a stopping worker did not wait for, once iteration is over."""
 
     source: BarSource
     versions: VersionClock
     pool: Executor
+    clock: Clock
     concurrency: int
-    go_on: GoOn
     newest: date | None
-    unsent: list[FetchRequest] = field(default_factory=list)
+    pace: Pace
+    extend: Callable[[], None] = _nothing
+    """Called at least once a second while calls are under way."""
+    left: list[FetchRequest] = field(default_factory=list)
+    _running: dict[Future[Gathered], FetchRequest] = field(default_factory=dict)
+    _heard_at: float = 0.0
+    _stopped_at: float | None = None
 
-    def answers(self, requests: Sequence[FetchRequest], sessions: Sessions) -> Iterator[Gathered]:
-        """Yield answers in the order they come; `sessions` are the calendar's over all requests."""
-        self.unsent = list(reversed(requests))
-        running: set[Future[Gathered]] = set()
+    def answers(self, requests: Iterator[FetchRequest], sessions: Sessions) -> Iterator[Gathered]:
+        """Yield answers in the order they come; `sessions` are the calendar's over all requests.
+
+        The next request is taken only when it may be sent. Raises `Interrupted` when the pool takes no calls any
+        more, and what a call raised.
+        """
+        self.left = []
+        self._heard_at = self.clock.monotonic()
         try:
             while True:
-                while self.unsent and len(running) < self.concurrency and self.go_on():
-                    running.add(self.pool.submit(self._ask, self.unsent.pop(), sessions))
-                if not running:
+                while len(self._running) < self.concurrency and self._may_send():
+                    request = next(requests, None)
+                    if request is None:
+                        break
+                    self._running[self._sent(request, sessions)] = request
+                if not self._running:
                     return
-                ready, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in ready:
-                    yield future.result()
+                for future in self._ready():
+                    del self._running[future]
+                    yield self._result(future)
+                if self._patience_is_over():
+                    return
         finally:
-            # After a failure: calls not begun are not spent, and none outlives the job.
-            for future in running:
-                future.cancel()
-            wait(running)
+            self._leave()
+
+    def _may_send(self) -> bool:
+        return not self.pace.stopping() and self.pace.go_on()
+
+    def _sent(self, request: FetchRequest, sessions: Sessions) -> Future[Gathered]:
+        try:
+            return self.pool.submit(self._ask, request, sessions)
+        except RuntimeError as error:
+            # The only words that a closed pool has for it; a bug in a pool must not pass for a stop.
+            if "cannot schedule new futures after" not in str(error):
+                raise
+            raise Interrupted(f"no call can be sent any more: {error}") from error
+
+    def _ready(self) -> set[Future[Gathered]]:
+        """Wait for answers, looking around; return none when they are not to be waited for any longer."""
+        while True:
+            ready, others = wait(self._running, timeout=STEP, return_when=FIRST_COMPLETED)
+            # A closed pool drops calls without waking whoever waits for them.
+            ready |= {future for future in others if future.cancelled()}
+            if ready:
+                self._heard_at = self.clock.monotonic()
+            self._look_around()
+            if ready or self._patience_is_over():
+                return ready
+
+    def _result(self, future: Future[Gathered]) -> Gathered:
+        if future.cancelled():
+            raise Interrupted("a call was dropped: the pool was closed")
+        return future.result()
+
+    def _look_around(self) -> None:
+        self.extend()
+        if self.clock.monotonic() - self._heard_at < SILENCE_LIMIT:
+            self.pace.go_on()
+
+    def _patience_is_over(self) -> bool:
+        if not self.pace.stopping():
+            return False
+        now = self.clock.monotonic()
+        self._stopped_at = now if self._stopped_at is None else self._stopped_at
+        return now - self._stopped_at >= STOP_PATIENCE
+
+    def _leave(self) -> None:
+        """Let no call outlive the job, after a failure either: those not begun are not spent. A stop waits less."""
+        self.left = list(self._running.values())
+        waited_for = {future for future in self._running if not future.cancel()}
+        self._running.clear()
+        while waited_for and not self._patience_is_over():
+            _, waited_for = wait(waited_for, timeout=STEP)
+            self._look_around()
 
     def _ask(self, planned: FetchRequest, sessions: Sessions) -> Gathered:
         # The version is the moment of sending: a row fetched later wins over one fetched earlier, whenever stored.

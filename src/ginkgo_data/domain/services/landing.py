@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, tally}
+# Upstream: domain.services.{collector, completion, tally}
 # Downstream: domain.model, ports.{bar_repository, clock, quality_repository}, numpy, pyarrow
 # Role: The landing stage of a job: rows gather until an insert is worth it, then are stored in a safe order
 """Storing what a job fetched: quarantine first, then bars, then the marks and absences that rest on them.
@@ -52,6 +52,11 @@ class Landing:
     _rejects: list[Rejects] = field(default_factory=list)
     _waiting: int = 0
     _oldest: float | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits to be stored."""
+        return self._oldest is None
 
     def add(self, bars: BarBatch, rejects: Rejects, absences: Absences) -> None:
         """Take the outcome of one answer; may store what is waiting. Raises `StoreUnavailable`."""

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.worker
+# Upstream: entrypoints.intake
 # Downstream: domain.model.delivery
 # Role: Which offsets may be committed, by order of delivery
 """Contiguity of commits.
@@ -88,6 +88,10 @@ class OffsetLedger:
         for partition, offset in offsets.items():
             if progress := self._partitions.get(partition):
                 progress.committed = max(progress.committed, offset)
+
+    def partitions(self) -> tuple[Partition, ...]:
+        """Return the partitions that anything was delivered from and that were not dropped."""
+        return tuple(self._partitions)
 
     def drop(self, partition: Partition) -> None:
         """Forget `partition`, which was revoked or lost; idempotent."""

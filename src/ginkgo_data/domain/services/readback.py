@@ -1,4 +1,4 @@
-# Upstream: domain.services.collector
+# Upstream: domain.services.{completion, grid}
 # Downstream: domain.model.{bars, coverage, errors}, numpy, pyarrow
 # Role: Proof by reading back: what the store acknowledged must show in the coverage read afterwards
 """An acknowledgement is not believed alone: a daily bar that was sent must read as held."""

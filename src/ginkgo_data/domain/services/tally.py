@@ -1,11 +1,11 @@
-# Upstream: domain.services.collector, entrypoints.{dispatch, quickstart, show_quickstart, worker}
+# Upstream: domain.services.{asked_codes, collector, completion, pace}, entrypoints
 # Downstream: domain.model, domain.services.{coverage, landing}, pyarrow
 # Role: What a collection adds up on its way to its result
 """Counting what a job did; the counts about the store come from coverage that was read back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TypeAlias
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from ginkgo_data.domain.model.bars import distinct
 from ginkgo_data.domain.model.collection import CollectionResult
 from ginkgo_data.domain.model.coverage import Coverage, CoverageCounts
-from ginkgo_data.domain.model.fetch import FetchRequest, Unknown
+from ginkgo_data.domain.model.fetch import Unknown
 from ginkgo_data.domain.model.quality import Finding, Rejects, Severity, Verdict
 from ginkgo_data.domain.model.series import Series
 from ginkgo_data.domain.services.coverage import newest_missing, worst_codes
@@ -52,6 +52,9 @@ class Tally:
     findings: dict[str, Finding] = field(default_factory=dict)
     unknown: dict[str, Unknown] = field(default_factory=dict)
     unfinished: dict[str, None] = field(default_factory=dict)
+    awaited: dict[str, None] = field(default_factory=dict)
+    shed: tuple[str, ...] = ()
+    stopped: bool = False
     worst: list[tuple[str, int]] = field(default_factory=list)
     newest_missing: date | None = None
 
@@ -72,10 +75,13 @@ class Tally:
         """Note that something of `codes` was asked and not answered."""
         self.unknown.update(dict.fromkeys(codes, answer))
 
-    def unsent(self, requests: Sequence[FetchRequest]) -> None:
-        """Note the codes of calls that there was no time for."""
-        for request in requests:
-            self.unfinished.update(dict.fromkeys(request.wanted.codes))
+    def unsent(self, codes: Iterable[str]) -> None:
+        """Note codes of calls that there was no time for."""
+        self.unfinished.update(dict.fromkeys(codes))
+
+    def unheard(self, codes: Iterable[str]) -> None:
+        """Note codes of calls that others were making, and whose answers there was no time to wait for."""
+        self.awaited.update(dict.fromkeys(codes))
 
     def covered(self, after: Coverage, span: tuple[date, date]) -> None:
         """Add a grid as it stands after the work on it."""
@@ -107,9 +113,12 @@ class Tally:
             findings=tuple(self.findings.values()),
             unknown=self.unknown,
             unknown_codes=unknown_codes,
-            unfinished=tuple(self.unfinished),
+            unfinished=tuple(self.unfinished | self.awaited),
+            shed=self.shed,
+            excused=bool(self.unfinished or self.awaited) and (self.stopped or not self.unfinished),
             newest_missing=self.newest_missing,
             worst=tuple(sorted(self.worst, key=lambda item: (-item[1], item[0]))[:_WORST]),
+            notes=(f"codes left to other workers: {len(self.shed)}",) if self.shed else (),
         )
 
 
