@@ -1,5 +1,5 @@
 # Upstream: entrypoints.cli
-# Downstream: entrypoints.{library, settings, worker}
+# Downstream: entrypoints.{hosted, library, settings}
 # Role: The map of the package, and its public names, loaded when first used
 """Market-data collection worker of the Ginkgo quant platform.
 
@@ -22,15 +22,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ginkgo_data.entrypoints.hosted import DataWorker
     from ginkgo_data.entrypoints.library import open_worker
     from ginkgo_data.entrypoints.settings import Settings
-    from ginkgo_data.entrypoints.worker import DataWorker
 
 __version__ = "0.1.0"
 __all__ = ["DataWorker", "Settings", "__version__", "open_worker"]
 
 _HOMES = {
-    "DataWorker": "ginkgo_data.entrypoints.worker",
+    "DataWorker": "ginkgo_data.entrypoints.hosted",
     "Settings": "ginkgo_data.entrypoints.settings",
     "open_worker": "ginkgo_data.entrypoints.library",
 }

@@ -143,7 +143,14 @@ def test_heartbeat_test_is_answered_with_its_request(container):
     assert answers == [{"request_id": "probe-7"}]
 
 
-@pytest.mark.parametrize("word", ["tick", "adjustfactor", "reload"])
+def test_reload_is_answered_with_what_came_of_it(container):
+    work(container, (DATA, {"command": "reload", "params": {}, "request_id": "again-1"}))
+    (answer,) = [data for kind, data in container.notifications().events if kind == "reload_answer"]
+    assert (answer["request_id"], answer["outcome"]) == ("again-1", "refused")
+    assert "given its settings by its host" in answer["error"]
+
+
+@pytest.mark.parametrize("word", ["tick", "adjustfactor"])
 def test_what_is_not_available_yet_is_a_dead_letter_that_says_so(container, word):
     work(container, (DATA, {"command": word, "params": {"code": A}, **SERVICE}))
     (letter,) = container.dead_letters().letters.values()

@@ -27,11 +27,14 @@ class Ended:
         return json.loads(self.out)
 
 
-def start(*arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.Popen:
+def start(
+    *arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None, stdin: int | None = None
+) -> subprocess.Popen:
     """Start ``ginkgo-data ARGUMENTS`` and return the process."""
     command = [sys.executable, "-m", "ginkgo_data.entrypoints.cli", *map(str, arguments)]
     return subprocess.Popen(
         command,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

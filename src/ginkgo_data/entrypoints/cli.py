@@ -1,9 +1,9 @@
 # Upstream: none
-# Downstream: domain.model, entrypoints.{quickstart, show_bars, show_quickstart}, ginkgo_data, rich, typer
+# Downstream: domain.model, entrypoints, ginkgo_data, rich, typer
 # Role: The command line `ginkgo-data`: options in, exit codes out
 """``ginkgo-data``.
 
-Exit codes: 0 done; 1 something was not done, and it was said what; 2 wrong use or configuration.
+Exit codes: 0 done; 1 something was not done, and it was said what; 2 wrong use or configuration; 3 not over in time.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ginkgo_data import __version__
 from ginkgo_data.domain.model.codes import canonical_code
 from ginkgo_data.domain.model.errors import ConfigurationError, GinkgoDataError, MalformedCommand
 from ginkgo_data.domain.model.series import Adjust, Frequency, Series
+from ginkgo_data.entrypoints import operator_cli, worker_cli
 
 app = typer.Typer(
     name="ginkgo-data",
@@ -116,6 +117,10 @@ def bars(
 def version() -> None:
     """Print the version."""
     sys.stdout.write(f"ginkgo-data {__version__}\n")
+
+
+operator_cli.register(app)
+app.add_typer(worker_cli.app)
 
 
 def _day(text: str | None, option: str) -> date | None:

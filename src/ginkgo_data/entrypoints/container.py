@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{library, quickstart, show_bars}
+# Upstream: entrypoints
 # Downstream: adapters, domain.{model, services}, entrypoints, ports.call_budget, dependency_injector
 # Role: The dependency-injector container: the only file that picks adapters
 """Wiring. Which adapter serves a port follows from the settings alone; a part is replaced by overriding it.
@@ -9,11 +9,14 @@ resources: ``container.shutdown_resources()`` closes what was opened.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias
 
 from dependency_injector import containers, providers
 
@@ -22,7 +25,8 @@ from ginkgo_data.adapters.calendars.stored import StoredTradingCalendar
 from ginkgo_data.adapters.calendars.xshg import ExchangeCalendarsTradingCalendar
 from ginkgo_data.adapters.clickhouse.absence_repository import ClickHouseAbsenceRepository
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
-from ginkgo_data.adapters.clickhouse.client import ClickHouseClient, open_client
+from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
+from ginkgo_data.adapters.clickhouse.outbox import ClickHouseOutbox
 from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
 from ginkgo_data.adapters.clickhouse.schema import apply_schema, check_schema
@@ -30,48 +34,68 @@ from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
 from ginkgo_data.adapters.files.archive import FileArchive
 from ginkgo_data.adapters.files.bar_source import FilesBarSource
 from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
+from ginkgo_data.adapters.kafka.broadcasts import KafkaBroadcasts
+from ginkgo_data.adapters.kafka.command_stream import KafkaCommandStream
+from ginkgo_data.adapters.kafka.config import KafkaConfig
+from ginkgo_data.adapters.kafka.dead_letters import KafkaDeadLetters
 from ginkgo_data.adapters.kafka.heartbeat_wire import decode_heartbeat, encode_heartbeat
 from ginkgo_data.adapters.kafka.letter_wire import dead_letter_key
+from ginkgo_data.adapters.kafka.notifications import KafkaNotifications
+from ginkgo_data.adapters.kafka.producer import KafkaProducer
+from ginkgo_data.adapters.kafka.topics import KafkaTopics
 from ginkgo_data.adapters.kafka.wire import decode_command, encode_work
+from ginkgo_data.adapters.kafka.work_queue import KafkaWorkQueue
 from ginkgo_data.adapters.memory.alert_memory import InMemoryAlertMemory
+from ginkgo_data.adapters.memory.broadcasts import InMemoryBroadcasts
 from ginkgo_data.adapters.memory.broker import InMemoryBroker
 from ginkgo_data.adapters.memory.call_budget import InMemoryCallBudget
+from ginkgo_data.adapters.memory.call_lease import InMemoryCallLease
 from ginkgo_data.adapters.memory.command_stream import InMemoryCommandStream
 from ginkgo_data.adapters.memory.dead_letters import InMemoryDeadLetters
 from ginkgo_data.adapters.memory.heartbeats import InMemoryHeartbeats
 from ginkgo_data.adapters.memory.notifications import InMemoryNotifications
+from ginkgo_data.adapters.memory.started_marks import InMemoryStartedMarks
 from ginkgo_data.adapters.memory.work_queue import InMemoryWorkQueue
 from ginkgo_data.adapters.redis.alert_memory import RedisAlertMemory
 from ginkgo_data.adapters.redis.call_budget import RedisCallBudget
+from ginkgo_data.adapters.redis.call_lease import RedisCallLease
 from ginkgo_data.adapters.redis.client import RedisClient
 from ginkgo_data.adapters.redis.heartbeats import RedisHeartbeats
+from ginkgo_data.adapters.redis.started_marks import RedisStartedMarks
 from ginkgo_data.adapters.resilience.bar_source import RetryingBarSource
+from ginkgo_data.adapters.resilience.call_budget import NotingCallBudget
 from ginkgo_data.adapters.resilience.reference_source import RetryingReferenceSource
 from ginkgo_data.adapters.system.clock import SystemClock
 from ginkgo_data.adapters.tushare.bar_source import TushareBarSource
-from ginkgo_data.adapters.tushare.client import TushareClient
+from ginkgo_data.adapters.tushare.client import BUDGET_SHARE, TushareClient
 from ginkgo_data.adapters.tushare.reference_source import TushareReferenceSource
-from ginkgo_data.domain.model.errors import ConfigurationError
+from ginkgo_data.domain.model.errors import TransientError
 from ginkgo_data.domain.services.collector import BarCollector, CollectorLimits
 from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
 from ginkgo_data.domain.services.reporting import Reporter
 from ginkgo_data.entrypoints.dispatch import Dispatcher
+from ginkgo_data.entrypoints.parts import WorkerOptions, WorkerParts, no_reload
 from ginkgo_data.entrypoints.round import Round
 from ginkgo_data.entrypoints.settings import Settings
-from ginkgo_data.entrypoints.worker import DataWorker, WorkerOptions, WorkerParts
+from ginkgo_data.entrypoints.worker import DataWorker
 from ginkgo_data.ports.call_budget import CallBudget
 
-MEMORY = "memory://"
+log = logging.getLogger(__name__)
+
+Prepare: TypeAlias = Callable[[], None]
 
 
 def _store(settings: Settings) -> Iterator[ClickHouseClient]:
-    client = open_client(settings.clickhouse)
+    client = ClickHouseClient(settings.clickhouse, _prepare_schema)
     try:
-        apply_schema(client)
-        check_schema(client)
         yield client
     finally:
         client.close()
+
+
+def _prepare_schema(client: ClickHouseClient) -> None:
+    apply_schema(client)
+    check_schema(client)
 
 
 def _tushare(settings: Settings, budget: CallBudget, clock: SystemClock) -> Iterator[TushareClient]:
@@ -91,8 +115,19 @@ def _pool(settings: Settings) -> Iterator[ThreadPoolExecutor]:
 
 
 def _broker(settings: Settings, clock: SystemClock) -> InMemoryBroker:
-    _only_in_memory("kafka.bootstrap_servers", settings.kafka.bootstrap_servers)
     return InMemoryBroker(clock, work_topic=settings.kafka.work_topic)
+
+
+def _kafka_producer(config: KafkaConfig, topics: KafkaTopics) -> Iterator[KafkaProducer]:
+    producer = KafkaProducer(config, topics.restore)
+    try:
+        yield producer
+    finally:
+        producer.close()
+
+
+def _kafka_or_memory(settings: Settings) -> str:
+    return "memory" if settings.kafka.in_memory else "kafka"
 
 
 def _redis(settings: Settings, clock: SystemClock) -> Iterator[RedisClient]:
@@ -113,9 +148,9 @@ def _redis_or_memory(settings: Settings) -> str:
     return "memory" if settings.redis.in_memory else "redis"
 
 
-def _only_in_memory(key: str, address: str) -> None:
-    if address != MEMORY:
-        raise ConfigurationError(f"{key} is {address!r}; this version serves {MEMORY} only")
+def _of_group(settings: Settings, kind: str) -> str:
+    """Return the prefix of the fleet's keys in Redis: a fleet is the members of one consumer group."""
+    return f"ginkgo_data:{settings.worker.group_id}:{kind}"
 
 
 def _node_id(settings: Settings) -> str:
@@ -140,7 +175,55 @@ def _worker_options(settings: Settings, node_id: str) -> WorkerOptions:
         stall_timeout=worker.stall_timeout,
         heartbeat_interval=settings.heartbeat.interval,
         heartbeat_ttl=settings.heartbeat.ttl,
+        hold_park_after=worker.hold_park_after,
+        max_deliveries=worker.max_deliveries,
+        most_calls=_share_of_a_round(settings),
     )
+
+
+def _share_of_a_round(settings: Settings) -> int | None:
+    """Return how many calls of the vendor's quota one worker of the fleet gets in one round."""
+    if settings.sources.bars[0] != "tushare":
+        return None
+    per_minute = settings.sources.tushare.calls_per_minute * BUDGET_SHARE
+    return max(1, int(per_minute * settings.worker.round_budget / 60 / settings.worker.fleet_size))
+
+
+def _prepare(store: ClickHouseClient, pool: ThreadPoolExecutor, threads: int, create: Callable[[], object]) -> Prepare:
+    """Return what a worker does before its first round: threads, our own topics, the store with its schema."""
+
+    def prepare() -> None:
+        # All threads exist before the worker runs: none can be started once the host's program is over.
+        together = threading.Barrier(threads + 1)
+        for _ in range(threads):
+            pool.submit(together.wait, 10.0)
+        together.wait(10.0)
+        away: TransientError | None = None
+        for step in (create, store.connect):
+            try:
+                step()
+            except TransientError as error:
+                away = away or error
+        if away is not None:
+            raise away
+
+    return prepare
+
+
+def _restore(topics: KafkaTopics) -> Callable[[Sequence[str]], None]:
+    def restore(missing: Sequence[str]) -> None:
+        for topic in missing:
+            try:
+                if topics.restore(topic):
+                    log.warning("topic %s was missing and has been made again", topic)
+            except TransientError as error:
+                log.warning("topic %s could not be made again: %s", topic, error)
+
+    return restore
+
+
+def _nothing(*_: object) -> None:
+    return None
 
 
 class Container(containers.DeclarativeContainer):
@@ -156,6 +239,7 @@ class Container(containers.DeclarativeContainer):
     bar_repository = providers.Singleton(ClickHouseBarRepository, store)
     absence_repository = providers.Singleton(ClickHouseAbsenceRepository, store)
     quality_repository = providers.Singleton(ClickHouseQualityRepository, store)
+    outbox = providers.Singleton(ClickHouseOutbox, store)
     reference_repository = providers.Singleton(ClickHouseReferenceRepository, store)
     version_clock = providers.Singleton(ClickHouseVersionClock, store, clock)
 
@@ -167,10 +251,21 @@ class Container(containers.DeclarativeContainer):
 
     redis_or_memory = providers.Callable(_redis_or_memory, settings)
     redis = providers.Resource(_redis, settings, clock)
-    call_budget = providers.Selector(
+    plain_call_budget = providers.Selector(
         redis_or_memory,
         memory=providers.Singleton(InMemoryCallBudget, clock),
         redis=providers.Singleton(_redis_budget, redis, clock, settings),
+    )
+    call_budget = providers.Singleton(NotingCallBudget, plain_call_budget, clock)
+    call_lease = providers.Selector(
+        redis_or_memory,
+        memory=providers.Singleton(InMemoryCallLease, clock),
+        redis=providers.Singleton(RedisCallLease, redis, providers.Callable(_of_group, settings, "lease")),
+    )
+    started_marks = providers.Selector(
+        redis_or_memory,
+        memory=providers.Singleton(InMemoryStartedMarks, clock),
+        redis=providers.Singleton(RedisStartedMarks, redis, providers.Callable(_of_group, settings, "started")),
     )
     heartbeats = providers.Selector(
         redis_or_memory,
@@ -186,7 +281,7 @@ class Container(containers.DeclarativeContainer):
     alert_memory = providers.Selector(
         redis_or_memory,
         memory=providers.Singleton(InMemoryAlertMemory, clock),
-        redis=providers.Singleton(RedisAlertMemory, redis, clock),
+        redis=providers.Singleton(RedisAlertMemory, redis, clock, providers.Callable(_of_group, settings, "alert")),
     )
     tushare = providers.Resource(_tushare, settings, call_budget, clock)
     archive = providers.Singleton(FileArchive, settings.provided.sources.files)
@@ -204,11 +299,38 @@ class Container(containers.DeclarativeContainer):
     )
     reference_source = providers.Singleton(RetryingReferenceSource, plain_reference_source, policy, clock)
 
+    kafka_or_memory = providers.Callable(_kafka_or_memory, settings)
+    kafka_config = providers.Singleton(
+        lambda settings, node: settings.kafka_config(f"ginkgo_data.{node}"), settings, node_id
+    )
+    topics = providers.Singleton(KafkaTopics, kafka_config)
+    producer = providers.Resource(_kafka_producer, kafka_config, topics)
     broker = providers.Singleton(_broker, settings, clock)
-    command_stream = providers.Singleton(InMemoryCommandStream, providers.Object(decode_command), broker)
-    work_queue = providers.Singleton(InMemoryWorkQueue, broker, providers.Object(encode_work))
-    dead_letters = providers.Singleton(InMemoryDeadLetters, providers.Object(dead_letter_key))
-    notifications = providers.Singleton(InMemoryNotifications)
+    command_stream = providers.Selector(
+        kafka_or_memory,
+        memory=providers.Singleton(InMemoryCommandStream, providers.Object(decode_command), broker),
+        kafka=providers.Singleton(KafkaCommandStream, kafka_config, providers.Object(decode_command)),
+    )
+    broadcasts = providers.Selector(
+        kafka_or_memory,
+        memory=providers.Factory(InMemoryBroadcasts, providers.Object(decode_command), broker),
+        kafka=providers.Factory(KafkaBroadcasts, kafka_config, providers.Object(decode_command)),
+    )
+    work_queue = providers.Selector(
+        kafka_or_memory,
+        memory=providers.Singleton(InMemoryWorkQueue, broker, providers.Object(encode_work)),
+        kafka=providers.Singleton(KafkaWorkQueue, producer, settings.provided.kafka.work_topic),
+    )
+    dead_letters = providers.Selector(
+        kafka_or_memory,
+        memory=providers.Singleton(InMemoryDeadLetters, providers.Object(dead_letter_key)),
+        kafka=providers.Singleton(KafkaDeadLetters, producer, settings.provided.kafka.dead_letter_topic),
+    )
+    notifications = providers.Selector(
+        kafka_or_memory,
+        memory=providers.Singleton(InMemoryNotifications),
+        kafka=providers.Singleton(KafkaNotifications, producer, settings.provided.kafka.notification_topic, node_id),
+    )
 
     securities_sync = providers.Singleton(SecuritiesSync, reference_source, reference_repository, version_clock, clock)
     calendar_sync = providers.Singleton(
@@ -226,6 +348,7 @@ class Container(containers.DeclarativeContainer):
         versions=version_clock,
         clock=clock,
         pool=pool,
+        lease=call_lease,
         limits=providers.Singleton(_collector_limits, settings),
     )
     reporter = providers.Singleton(
@@ -233,6 +356,7 @@ class Container(containers.DeclarativeContainer):
         quality=quality_repository,
         notifications=notifications,
         memory=alert_memory,
+        outbox=outbox,
         calendar=trading_calendar,
         clock=clock,
         node_id=node_id,
@@ -257,15 +381,34 @@ class Container(containers.DeclarativeContainer):
         work_queue=work_queue,
         dead_letters=dead_letters,
         reporter=reporter,
+        notifications=notifications,
         clock=clock,
     )
+    create_topics = providers.Selector(
+        kafka_or_memory, memory=providers.Object(_nothing), kafka=topics.provided.create_own
+    )
+    restore_topics = providers.Selector(
+        kafka_or_memory, memory=providers.Object(_nothing), kafka=providers.Callable(_restore, topics)
+    )
+    prepare = providers.Singleton(_prepare, store, pool, settings.provided.worker.concurrency, create_topics)
+    reload = providers.Object(no_reload)
     worker_parts = providers.Singleton(
         WorkerParts,
-        stream=command_stream,
+        stream=command_stream.provider,
+        broadcasts=broadcasts.provider,
         round=round,
+        work_queue=work_queue,
         heartbeats=heartbeats,
         notifications=notifications,
+        reporter=reporter,
+        marks=started_marks,
+        calendar=trading_calendar,
         versions=version_clock,
         clock=clock,
+        prepare=prepare,
+        restore=restore_topics,
+        reload=reload,
+        waiting=call_budget.provided.waiting,
     )
-    worker = providers.Factory(DataWorker, worker_parts, providers.Singleton(_worker_options, settings, node_id))
+    worker_options = providers.Singleton(_worker_options, settings, node_id)
+    worker = providers.Factory(DataWorker, worker_parts, worker_options)

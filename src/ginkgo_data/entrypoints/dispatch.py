@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{container, round, worker}
+# Upstream: entrypoints.{container, loop, round}
 # Downstream: domain.{model, services}, ports.{clock, notifications}
 # Role: From a piece of work to the use case that does it, and to the end of each delivery
 """Dispatch: one place that knows which use case does which command."""
@@ -9,12 +9,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from ginkgo_data.domain.model.collection import CollectionResult, SyncResult
 from ginkgo_data.domain.model.commands import (
     CollectAdjustmentFactors,
     CollectBars,
     CollectTicks,
+    CommandMessage,
     ForeignCommand,
     ProbeHeartbeat,
     ReloadConfig,
@@ -30,14 +32,16 @@ from ginkgo_data.domain.model.retry import RetryPolicy
 from ginkgo_data.domain.services.coalescing import Work, codes_of, first_delivery
 from ginkgo_data.domain.services.collector import BarCollector
 from ginkgo_data.domain.services.disposal import DONE, settle_collection, settle_sync
-from ginkgo_data.domain.services.gathering import GoOn
+from ginkgo_data.domain.services.pace import GoOn, Pace
 from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
 from ginkgo_data.domain.services.reporting import Reporter
-from ginkgo_data.domain.services.tally import Watch
+from ginkgo_data.domain.services.tally import CollectionProgress
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.notifications import Notifications
 
 log = logging.getLogger(__name__)
+
+Shed: TypeAlias = Callable[[tuple[str, ...]], None]
 
 FOREIGN = (Settlement(Disposition.COMMIT, "a command of a neighbour"),)
 
@@ -46,20 +50,46 @@ def _always() -> bool:
     return True
 
 
+def _never() -> bool:
+    return False
+
+
 def _nothing() -> None:
     return None
 
 
+def _nothing_shed(codes: tuple[str, ...]) -> None:
+    return None
+
+
+def _unseen(work: Work, progress: CollectionProgress) -> None:
+    return None
+
+
+def _unanswered(message: CommandMessage) -> object:
+    return None
+
+
+def _owned(delivery: Delivery) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What a round lends to the work in it."""
+    """What a worker lends to the work of a round."""
 
     go_on: GoOn = _always
     """Whether there is time for another call."""
-    watch: Watch | None = None
+    stopping: GoOn = _never
+    """Whether not even the calls under way are to be waited for."""
+    watch: Callable[[Work, CollectionProgress], None] = _unseen
     """Told of progress."""
-    beat: Callable[[], None] = _nothing
-    """Writes a heartbeat at once."""
+    answer: Callable[[CommandMessage], object] = _unanswered
+    """Answers a broadcast, unless this worker has already."""
+    owns: Callable[[Delivery], bool] = _owned
+    """Whether a delivery is still this worker's: what went to another worker ends there."""
+    most_calls: int | None = None
+    """Vendor calls that are one worker's share of a round; commands beyond it are left to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +109,12 @@ def _no_reference(work: Work, unknown: Unknown, now: datetime) -> Alert:
     return Alert(AlertKind.SOURCE_ERROR, severity, title, text, now, data, subject=work.command.word)
 
 
+def _not_shed_before(work: Work) -> Callable[[str], bool]:
+    """Return which codes may be left to others: those of work records have been spread over the fleet already."""
+    spread = {code for delivery in work.deliveries if delivery.piece for code in codes_of(delivery) or ()}
+    return lambda code: code not in spread
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
     """Does each kind of command with its use case.
@@ -96,31 +132,43 @@ class Dispatcher:
     ignore_bare_snapshots: bool = False
     calendar_changed: Callable[[], None] = _nothing
 
-    def do(self, work: Work, hooks: Hooks) -> Worked:
-        """Do `work` and say how each of its deliveries ends."""
+    def do(self, work: Work, hooks: Hooks, shed: Shed | None = None) -> Worked:
+        """Do `work` and say how each of its deliveries ends.
+
+        `shed` is told, before the first vendor call, which codes are more than this worker's share; they are its
+        business from then on.
+        """
         command = work.command
         match command:
             case CollectBars():
-                return self._collect(command, work, hooks)
+                return self._collect(command, work, hooks, shed)
             case SyncSecurities():
                 return self._synced(work, self.securities.sync(command))
             case SyncTradingCalendar():
                 result = self.trading_calendar.sync()
                 self.calendar_changed()
                 return self._synced(work, result)
-            case ProbeHeartbeat():
-                return self._probe(work, hooks)
+            case ProbeHeartbeat() | ReloadConfig():
+                return self._answer(work, hooks)
             case ForeignCommand():
                 return Worked(tuple((delivery, FOREIGN) for delivery in work.deliveries))
-            case CollectTicks() | CollectAdjustmentFactors() | ReloadConfig():
+            case CollectTicks() | CollectAdjustmentFactors():
                 raise NotAvailable(f"command {command.word!r} is not available in this configuration")
 
-    def _collect(self, command: CollectBars, work: Work, hooks: Hooks) -> Worked:
+    def _collect(self, command: CollectBars, work: Work, hooks: Hooks, shed: Shed | None) -> Worked:
         if command.bare and self.ignore_bare_snapshots:
             reason = "a snapshot without codes is ignored (commands.bare_bar_snapshot)"
             ignored = (Settlement(Disposition.COMMIT, reason),)
             return Worked(tuple((delivery, ignored) for delivery in work.deliveries))
-        result = self.collector.collect(command, work.since, hooks.go_on, hooks.watch)
+        pace = Pace(
+            go_on=hooks.go_on,
+            stopping=hooks.stopping,
+            watch=lambda progress: hooks.watch(work, progress),
+            most_calls=hooks.most_calls if shed else None,
+            may_shed=_not_shed_before(work),
+            shed=shed or _nothing_shed,
+        )
+        result = self.collector.collect(command, work.since, pace)
         report = self.reporter.account(work, result)
         now = self.clock.now()
         ends = tuple(
@@ -148,8 +196,9 @@ class Dispatcher:
         ends = tuple((d, settle_sync(d, result.unknown, self.policy, now, first_delivery(d))) for d in work.deliveries)
         return Worked(ends, result)
 
-    def _probe(self, work: Work, hooks: Hooks) -> Worked:
-        hooks.beat()
-        for request_id in dict.fromkeys(work.request_ids):
-            self.notifications.event("heartbeat_test_answer", {"request_id": request_id})
+    def _answer(self, work: Work, hooks: Hooks) -> Worked:
+        """Answer broadcasts that the group gave to this worker; all workers read them beside the group as well."""
+        for delivery in work.deliveries:
+            if isinstance(delivery.body, CommandMessage):
+                hooks.answer(delivery.body)
         return Worked(tuple((delivery, DONE) for delivery in work.deliveries))

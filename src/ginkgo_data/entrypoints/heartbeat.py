@@ -36,9 +36,9 @@ class HeartbeatThread(threading.Thread):
     def run(self) -> None:
         """Beat until `end`."""
         while not self._ended:
+            self._wake.clear()
             self.beat()
             self._wake.wait(self._interval)
-            self._wake.clear()
 
     def beat(self) -> None:
         """Beat once, now; a failure is counted and logged, never raised."""
@@ -54,6 +54,10 @@ class HeartbeatThread(threading.Thread):
         except Exception:  # this thread lives as long as its worker, whatever an adapter raises
             self.missed += 1
             log.exception("heartbeat missed (%d so far)", self.missed)
+
+    def soon(self) -> None:
+        """Let the thread beat now instead of at the end of its interval."""
+        self._wake.set()
 
     def end(self) -> None:
         """Stop beating and forget the heartbeat, so that a clean stop leaves no ghost."""

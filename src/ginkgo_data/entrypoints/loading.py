@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{library, quickstart, show_bars}
+# Upstream: entrypoints
 # Downstream: domain.model.errors, entrypoints.settings, pydantic, yaml
 # Role: From file, environment and overrides to Settings, each value with its origin
 """Loading: override > environment > file > default. What cannot be used is said with place, value and allowed."""

@@ -39,10 +39,11 @@ from ginkgo_data.domain.services.sessions import newest_closed
 from ginkgo_data.domain.services.tally import Watch
 from ginkgo_data.domain.services.validation import validate
 from ginkgo_data.entrypoints.account import QuickstartAccount
-from ginkgo_data.entrypoints.container import MEMORY, Container
+from ginkgo_data.entrypoints.container import Container
 from ginkgo_data.entrypoints.library import database_url
 from ginkgo_data.entrypoints.loading import LoadedSettings, load_settings
 from ginkgo_data.entrypoints.sample import make_sample
+from ginkgo_data.entrypoints.settings import MEMORY
 from ginkgo_data.entrypoints.worker import DataWorker
 
 SAMPLE_DAYS = 365
@@ -152,6 +153,7 @@ class Quickstart:
     def _open(self) -> Iterator[Container]:
         container = Container(settings=self._loaded.settings)
         try:
+            container.store().connect()  # a store that is away is said at once, not waited for
             if self._synthetic:
                 self._use_sample(container)
             yield container

@@ -1,5 +1,5 @@
-# Upstream: entrypoints.{container, worker}
-# Downstream: domain.{model, services}, entrypoints.dispatch, ports.{clock, dead_letters, work_queue}
+# Upstream: entrypoints.{container, loop, parts}
+# Downstream: domain.{model, services}, entrypoints.{dispatch, outcomes}, ports
 # Role: One round: from deliveries to their ends, each acknowledged before it may be committed
 """The round.
 
@@ -11,22 +11,25 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ginkgo_data.domain.model.collection import CollectionResult, SyncResult
-from ginkgo_data.domain.model.commands import CommandMessage, ProbeHeartbeat
+from ginkgo_data.domain.model.commands import CommandMessage, ProbeHeartbeat, ReloadConfig
 from ginkgo_data.domain.model.delivery import Delivery, Malformed
 from ginkgo_data.domain.model.disposition import DeadLetter, Disposition, Settlement, WorkItem
-from ginkgo_data.domain.model.errors import BrokerUnavailable, TransientError
+from ginkgo_data.domain.model.errors import BrokerUnavailable, ConfigurationError, GinkgoDataError, TransientError
 from ginkgo_data.domain.model.quality import Alert, AlertKind, DataQualityReport, Severity
-from ginkgo_data.domain.services.coalescing import Work, coalesce
+from ginkgo_data.domain.services.coalescing import Work, coalesce, codes_of
 from ginkgo_data.domain.services.disposal import settle_error
 from ginkgo_data.domain.services.reporting import Reporter
 from ginkgo_data.entrypoints.dispatch import Dispatcher, Hooks, Worked
+from ginkgo_data.entrypoints.outcomes import EVENT, Ended, outcome_events
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.dead_letters import DeadLetters
+from ginkgo_data.ports.notifications import Notifications
 from ginkgo_data.ports.work_queue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -38,12 +41,23 @@ class RoundResult:
 
     finished: list[Delivery] = field(default_factory=list)
     held: list[Delivery] = field(default_factory=list)
-    hold_reason: str = ""
+    hold_error: GinkgoDataError | None = None
+    """Why something is held."""
     failed: int = 0
     parked: int = 0
     dead_letters: int = 0
     results: list[CollectionResult | SyncResult] = field(default_factory=list)
     reports: list[DataQualityReport] = field(default_factory=list)
+    shed: Counter[str] = field(default_factory=Counter)
+    """Work records made of a delivery (by its record's id) before it was worked."""
+    ended: dict[str | None, list[Ended]] = field(default_factory=dict)
+    """Ends to tell, by the report that accounts for them."""
+
+    @property
+    def hold_reason(self) -> str:
+        """Why something is held, in words; empty when nothing is."""
+        error = self.hold_error
+        return f"{type(error).__name__}: {error}" if error else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +68,33 @@ class Round:
     work_queue: WorkQueue
     dead_letters: DeadLetters
     reporter: Reporter
+    notifications: Notifications
     clock: Clock
 
     def run(self, deliveries: Sequence[Delivery], hooks: Hooks | None = None) -> RoundResult:
-        """Work `deliveries`; never raises for one of them, and every one is in `finished` or in `held`.
+        """Work `deliveries`; every one is in `finished` or in `held`, unless it went to another worker meanwhile.
 
-        Probes go first: whoever asks for a sign of life does not wait for a collection.
+        Broadcasts go first: whoever asks for a sign of life does not wait for a collection. Raises
+        `ConfigurationError` when a right is missing that every end needs; nothing else for one of them.
         """
-        outcome = RoundResult()
+        outcome, lent = RoundResult(), hooks or Hooks()
         self.prepare()
         for delivery in deliveries:
             if isinstance(delivery.body, Malformed):
                 reason, error = delivery.body.reason, delivery.body.error
-                self._end(delivery, (Settlement(Disposition.DEAD_LETTER, reason, error),), outcome)
-        works = sorted(coalesce(deliveries), key=lambda work: not isinstance(work.command, ProbeHeartbeat))
-        for work in works:
-            self._work(work, outcome, hooks or Hooks())
+                self._end(delivery, (Settlement(Disposition.DEAD_LETTER, reason, error),), outcome, lent)
+        broadcasts = (ProbeHeartbeat, ReloadConfig)
+        for work in sorted(coalesce(deliveries), key=lambda work: not isinstance(work.command, broadcasts)):
+            self._work(work, outcome, lent)
+        self._tell(outcome)
+        return outcome
+
+    def give_up(self, deliveries: Sequence[Delivery], reason: str, error: str, hooks: Hooks) -> RoundResult:
+        """Make dead letters of `deliveries` without working them."""
+        outcome = RoundResult()
+        for delivery in deliveries:
+            self._end(delivery, (Settlement(Disposition.DEAD_LETTER, reason, error),), outcome, hooks)
+        self._tell(outcome)
         return outcome
 
     def prepare(self) -> None:
@@ -86,11 +111,11 @@ class Round:
     def _work(self, work: Work, outcome: RoundResult, hooks: Hooks) -> None:
         """Do `work`; when it fails for a reason of its own, halve it until the delivery at fault stands alone."""
         try:
-            worked = self.dispatcher.do(work, hooks)
+            worked = self.dispatcher.do(work, hooks, lambda codes: self._shed(work, codes, outcome))
         except TransientError as error:
             log.warning("held: %s", error, extra={"request_ids": work.request_ids})
             for delivery in work.deliveries:
-                self._end(delivery, (settle_error(error),), outcome)
+                self._hold(delivery, error, outcome)
         except Exception as error:  # one bad command must not take the others with it
             middle = len(work.deliveries) // 2
             if middle:
@@ -99,35 +124,68 @@ class Round:
                         self._work(part, outcome, hooks)
                 return
             log.exception("command failed", extra={"request_ids": work.request_ids})
-            self._end(work.deliveries[0], (settle_error(error),), outcome, traceback.format_exc())
+            self._end(work.deliveries[0], (settle_error(error),), outcome, hooks, trace=traceback.format_exc())
         else:
-            self._settle(worked, outcome)
+            self._settle(worked, outcome, hooks)
 
-    def _settle(self, worked: Worked, outcome: RoundResult) -> None:
+    def _shed(self, work: Work, codes: Sequence[str], outcome: RoundResult) -> None:
+        """Leave `codes` to whoever is free, before anything is fetched; raises `BrokerUnavailable`."""
+        left, now = set(codes), self.clock.now()
+        for delivery in work.deliveries:
+            own = codes_of(delivery) if delivery.piece == 0 else ()
+            mine = tuple(codes) if own is None else tuple(code for code in own if code in left)
+            if mine:
+                reason = "more than one worker's share of a round"
+                self.work_queue.park(WorkItem(delivery, mine, delivery.attempt, delivery.piece + 1, now, reason))
+                outcome.parked += 1
+                outcome.shed[delivery.record.delivery_id] += 1
+
+    def _settle(self, worked: Worked, outcome: RoundResult, hooks: Hooks) -> None:
         if worked.result is not None:
             outcome.results.append(worked.result)
         if worked.report is not None:
             outcome.reports.append(worked.report)
+        report_id = worked.report.report_id if worked.report else None
         for delivery, ends in worked.ends:
-            self._end(delivery, ends, outcome)
+            self._end(delivery, ends, outcome, hooks, report_id)
 
-    def _end(self, delivery: Delivery, ends: Sequence[Settlement], outcome: RoundResult, trace: str = "") -> None:
+    def _end(
+        self,
+        delivery: Delivery,
+        ends: Sequence[Settlement],
+        outcome: RoundResult,
+        hooks: Hooks,
+        report_id: str | None = None,
+        trace: str = "",
+    ) -> None:
         """Bring `delivery` to its ends; only when all are acknowledged is it finished."""
-        held = next((end for end in ends if end.disposition is Disposition.HOLD), None)
+        if not hooks.owns(delivery):
+            return  # its new owner works it; what is stored is found there as held
         try:
-            for end in ends if held is None else ():
+            for end in ends:
                 self._carry_out(delivery, end, outcome, trace)
-        except BrokerUnavailable as error:
-            held = settle_error(error)
+        except ConfigurationError:
+            raise
+        except TransientError as error:
+            self._hold(delivery, error, outcome)
         except Exception as error:
             # An end that could not be carried out is no end: better worked twice than lost.
             log.exception("an end could not be carried out", extra={"request_id": delivery.request_id})
-            held = Settlement(Disposition.HOLD, str(error), type(error).__name__)
-        if held is not None:
-            outcome.held.append(delivery)
-            outcome.hold_reason = f"{held.error}: {held.reason}"
-            return
-        outcome.finished.append(delivery)
+            self._hold(delivery, BrokerUnavailable(f"{type(error).__name__}: {error}"), outcome)
+        else:
+            outcome.finished.append(delivery)
+            parked = sum(end.disposition is Disposition.WORK_LATER for end in ends)
+            parked += outcome.shed[delivery.record.delivery_id]
+            outcome.ended.setdefault(report_id, []).append(Ended(delivery, ends, parked))
+
+    def _hold(self, delivery: Delivery, error: GinkgoDataError, outcome: RoundResult) -> None:
+        outcome.held.append(delivery)
+        outcome.hold_error = error
+
+    def _tell(self, outcome: RoundResult) -> None:
+        for report_id, ended in outcome.ended.items():
+            for data in outcome_events(ended, report_id):
+                self.notifications.event(EVENT, data)
 
     def _carry_out(self, delivery: Delivery, end: Settlement, outcome: RoundResult, trace: str) -> None:
         if end.disposition is Disposition.WORK_LATER:
@@ -151,7 +209,7 @@ class Round:
             self.clock.now(),
             {
                 "request_id": delivery.request_id,
-                "delivery_id": delivery.record.delivery_id,
+                "delivery_id": delivery.delivery_id,
                 "error": end.error,
                 "reason": end.reason,
                 "attempts": delivery.attempt + 1,

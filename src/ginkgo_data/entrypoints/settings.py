@@ -1,5 +1,5 @@
-# Upstream: entrypoints.{container, library, loading}, ginkgo_data
-# Downstream: adapters.clickhouse.config, adapters.files.config, adapters.{redis, tushare}, domain.model, pydantic
+# Upstream: entrypoints, ginkgo_data
+# Downstream: adapters.clickhouse.config, adapters.{files, kafka, redis, tushare}, domain.model, pydantic
 # Role: The configuration as one frozen value; each section checked, sizes and times in range
 """Settings: what can be configured, with its defaults and limits.
 
@@ -9,23 +9,28 @@ are found (file, environment, defaults) is `loading`'s business; a host may buil
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
 from ginkgo_data.adapters.files.config import FilesConfig
+from ginkgo_data.adapters.kafka.config import KafkaConfig, as_text
 from ginkgo_data.adapters.redis.config import RedisConfig
 from ginkgo_data.adapters.tushare.config import TushareConfig
 from ginkgo_data.domain.model.quality import QualityThresholds
 from ginkgo_data.domain.model.retry import RetryPolicy
+
+MEMORY = "memory://"
+"""Address of a broker or a Redis inside this process."""
 
 Seconds = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class WorkerSettings(_Section):
@@ -34,7 +39,8 @@ class WorkerSettings(_Section):
     node_id: str | None = None
     """Name in heartbeats and reports; made from host, pid and chance when left out."""
     group_id: str = "data_worker_group"
-    topics: tuple[str, ...] = ("ginkgo.live.control.commands", "ginkgo.data.commands")
+    topics: tuple[str, ...] = Field(default=("ginkgo.live.control.commands", "ginkgo.data.commands"), min_length=1)
+    """Command topics; one text is a list of one, and upstream's singular ``topic`` is read too."""
     auto_offset_reset: Literal["earliest", "latest"] = "earliest"
     batch_size: int = Field(default=1000, ge=1000)
     """An insert has at least this many rows, the tail of a job excepted."""
@@ -51,6 +57,20 @@ class WorkerSettings(_Section):
     max_deliveries: int = Field(default=5, ge=1)
     shutdown_timeout: Seconds = 25.0
     stall_timeout: Seconds = 120.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _topics_by_either_name(cls, given: object) -> object:
+        if not isinstance(given, Mapping):
+            return given
+        values = dict(given)
+        if "topic" in values:
+            if "topics" in values:
+                raise ValueError("topic and topics are both given; allowed: one of them")
+            values["topics"] = values.pop("topic")
+        if isinstance(values.get("topics"), str):
+            values["topics"] = [name.strip() for name in values["topics"].split(",")]
+        return values
 
     @property
     def policy(self) -> RetryPolicy:
@@ -71,7 +91,20 @@ class KafkaSettings(_Section):
     work_topic: str = "ginkgo.data.commands.work"
     dead_letter_topic: str = "ginkgo.data.commands.dlq"
     notification_topic: str = "ginkgo.notifications"
-    options: dict[str, str] = Field(default_factory=dict)
+    work_partitions: int = Field(default=12, ge=1)
+    max_poll_interval: Seconds = 300.0
+    session_timeout: Seconds = 45.0
+    delivery_timeout: Seconds = 30.0
+    close_timeout: Seconds = 10.0
+    metadata_interval: Seconds = 30.0
+    broadcast_interval: Seconds = 60.0
+    options: dict[str, Annotated[SecretStr, BeforeValidator(as_text)]] = Field(default_factory=dict)
+    """More options of librdkafka, by its names; no value of them is ever shown."""
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the stream lives inside this process."""
+        return self.bootstrap_servers == MEMORY
 
 
 class HeartbeatSettings(_Section):
@@ -163,3 +196,24 @@ class Settings(_Section):
     quality: QualitySettings = QualitySettings()
     commands: CommandSettings = CommandSettings()
     logging: LoggingSettings = LoggingSettings()
+
+    @model_validator(mode="after")
+    def _clients_can_be_made(self) -> Settings:
+        try:
+            self.kafka_config()
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors())
+            raise ValueError(f"kafka: {faults}") from None
+        return self
+
+    def kafka_config(self, client_id: str = "ginkgo_data") -> KafkaConfig:
+        """Return what the Kafka family needs to know, `client_id` being how the broker names the clients."""
+        worker, kafka = self.worker, self.kafka
+        return KafkaConfig(
+            group_id=worker.group_id,
+            topics=worker.topics,
+            auto_offset_reset=worker.auto_offset_reset,
+            inbox_limit=max(2, 2 * worker.max_poll_records),
+            client_id=client_id,
+            **{name: getattr(kafka, name) for name in KafkaSettings.model_fields},
+        )

@@ -1,10 +1,11 @@
-# Upstream: entrypoints.{container, library, quickstart}, ginkgo_data
-# Downstream: domain.{model, services}, entrypoints.{dispatch, heartbeat, round}, ports
-# Role: DataWorker: the thread with the life cycle, the loop of rounds, and the commit rule
+# Upstream: entrypoints
+# Downstream: domain.model, domain.services.tally, entrypoints.{announcements, heartbeat, intake, loop, parts}
+# Role: DataWorker: the thread, its life cycle, and what others see of it
 """The worker: `DataWorker` is a thread that works rounds until it is told to stop.
 
 A worker object is used once. `stop()` may come from any thread, at any time, more than once, also before
-`start()`. An error outside a command leads to ERROR, from which the worker recovers by itself.
+`start()`. An error outside a command leads to ERROR, from which the worker recovers by itself; a store or a
+broker that does not answer is no error but a hold (`holding`).
 """
 
 from __future__ import annotations
@@ -13,55 +14,21 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
-from ginkgo_data.domain.model.delivery import Delivery
-from ginkgo_data.domain.model.errors import BrokerUnavailable, StoreUnavailable
-from ginkgo_data.domain.model.retry import RetryPolicy
+from ginkgo_data.domain.model.errors import BrokerUnavailable, ConfigurationError, SchemaMismatch, TransientError
+from ginkgo_data.domain.model.quality import Alert, AlertKind, Severity
+from ginkgo_data.domain.model.stream import StreamState
 from ginkgo_data.domain.model.worker import Heartbeat, WorkerStats, WorkerStatus, transition
-from ginkgo_data.domain.services.offsets import OffsetLedger
-from ginkgo_data.domain.services.tally import CollectionProgress, Watch
-from ginkgo_data.entrypoints.dispatch import Hooks
+from ginkgo_data.domain.services.tally import Watch
+from ginkgo_data.entrypoints.announcements import AnnouncementThread, Answering
 from ginkgo_data.entrypoints.heartbeat import HeartbeatThread
-from ginkgo_data.entrypoints.round import Round, RoundResult
-from ginkgo_data.ports.clock import Clock
-from ginkgo_data.ports.command_stream import CommandStream
-from ginkgo_data.ports.heartbeats import Heartbeats
-from ginkgo_data.ports.notifications import Notifications
-from ginkgo_data.ports.version_clock import VersionClock
+from ginkgo_data.entrypoints.intake import Intake
+from ginkgo_data.entrypoints.loop import Loop
+from ginkgo_data.entrypoints.parts import WorkerOptions, WorkerParts
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """Times (seconds) and sizes of the loop."""
-
-    node_id: str
-    max_poll_records: int = 500
-    poll_timeout: float = 1.0
-    coalesce_wait: float = 0.5
-    round_budget: float = 60.0
-    stall_timeout: float = 120.0
-    heartbeat_interval: float = 10.0
-    heartbeat_ttl: float = 30.0
-    backoff: RetryPolicy = field(default_factory=lambda: RetryPolicy(first_delay=0.5, max_delay=30.0))
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerParts:
-    """What a worker works with."""
-
-    stream: CommandStream
-    round: Round
-    heartbeats: Heartbeats
-    notifications: Notifications
-    versions: VersionClock
-    clock: Clock
-    close: Callable[[], None] = lambda: None
-    """Releases clients and pools, after the last round."""
 
 
 class DataWorker(threading.Thread):
@@ -71,20 +38,18 @@ class DataWorker(threading.Thread):
         super().__init__(name=f"ginkgo-data-worker-{options.node_id}", daemon=False)
         self._parts = parts
         self._options = options
-        self._watch = watch
         self._lock = threading.RLock()
         self._status = WorkerStatus.STOPPED
         self._stopping = threading.Event()
         self._began = False
-        self._stats = WorkerStats()
-        self._ledger = OffsetLedger()
-        self._held: list[Delivery] = []
-        self._degraded: tuple[str, datetime] | None = None
-        self._progress_at = parts.clock.monotonic()
+        self._intake: Intake | None = None
         self._started_at = parts.clock.monotonic()
         self._heartbeat = HeartbeatThread(
             parts.heartbeats, self.observe, options.heartbeat_interval, options.heartbeat_ttl
         )
+        answering = Answering(parts.notifications, self._heartbeat.beat, parts.reload)
+        self._announcements = AnnouncementThread(parts.broadcasts, answering)
+        self._loop = Loop(parts, options, self._stopping.is_set, answering.answer, watch)
 
     # -- life cycle -----------------------------------------------------------------------------
 
@@ -122,7 +87,7 @@ class DataWorker(threading.Thread):
     @property
     def stats(self) -> WorkerStats:
         """The counters since the start."""
-        return self._stats
+        return self._loop.stats
 
     @property
     def is_running(self) -> bool:
@@ -131,189 +96,158 @@ class DataWorker(threading.Thread):
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the loop makes progress: RUNNING or about to be, and a beat within `stall_timeout`."""
+        """Whether it makes progress: RUNNING or about to be, its loop beats and its client's thread turns."""
         alive = self._status in (WorkerStatus.STARTING, WorkerStatus.RUNNING)
-        return alive and self._parts.clock.monotonic() - self._progress_at <= self._options.stall_timeout
+        return alive and self._makes_progress(self._stream_state())
 
     def get_stats(self) -> dict[str, object]:
         """Return the counters since the start, as plain values."""
-        stats = self._stats
+        stats = self.stats
         counters: dict[str, object] = {name: getattr(stats, name) for name in WorkerStats.__dataclass_fields__}
         return {**counters, "uptime_seconds": self._uptime(), "heartbeats_missed": self._heartbeat.missed}
-
-    # -- the loop -------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Work rounds until `stop`; recover from errors by trying again with back-off."""
         failures = 0
+        self._heartbeat.start()
         try:
-            while True:
+            while not self._stopping.is_set():
                 try:
                     if self._status is WorkerStatus.ERROR:
                         self._become(WorkerStatus.STARTING)
-                    self._serve()
-                    break
+                    intake = self._prepare()
+                    self._become(WorkerStatus.RUNNING)
+                    while not self._stopping.is_set():
+                        self._loop.turn(intake)
+                        failures = 0
                 except Exception as error:
+                    if _interpreter_ends(error):
+                        break
                     failures += 1
                     self._fail(error)
-                    if self._wait(self._options.backoff.delay(failures)):
-                        break
+                    self._parts.clock.wait(self._options.backoff.delay(failures))
         finally:
             self._end()
 
-    def _serve(self) -> None:
-        if not self._stopping.is_set():
-            self._become(WorkerStatus.RUNNING)
-            if not self._heartbeat.is_alive():
-                self._heartbeat.start()
-        while not self._stopping.is_set():
-            self._turn()
-
-    def _turn(self) -> None:
-        """Take what waits and work it as one round; what had to be held goes first and stops the intake."""
-        self._progressed()
+    def _prepare(self) -> Intake:
+        """Make what a round needs. A server that is away is no fault: the first round will hold because of it."""
         try:
-            self._commit()
-            if not self._held:
-                self._held = self._gather()
-            if self._held:
-                self._work()
-        except (BrokerUnavailable, StoreUnavailable) as error:
-            self._degrade(f"{type(error).__name__}: {error}")
-        else:
-            if not self._held:
-                self._degraded = None
+            self._parts.prepare()
+        except TransientError as error:
+            log.warning("not everything is ready, the worker starts all the same: %s", error)
+        if not self._announcements.is_alive():
+            # What is sent from here on is answered.
+            self._announcements.open()
+            self._announcements.start()
+        if self._intake is None:
+            self._intake = Intake(self._parts.stream(), self._parts.clock, self._options.limits)
+        return self._intake
 
-    def _work(self) -> None:
-        """Work what is in hand; until its end is known it stays in hand, whatever is raised on the way."""
-        deliveries = self._held
-        self._parts.versions.synchronise()
-        until = self._parts.clock.monotonic() + self._options.round_budget
-        hooks = Hooks(lambda: self._may_go_on(until), self._seen, self._heartbeat.beat)
-        result = self._parts.round.run(deliveries, hooks)
-        self._count(deliveries, result)
-        for delivery in result.finished:
-            self._ledger.finished(delivery.record)
-        self._held = result.held
-        self._commit()
-        if result.held:
-            self._degrade(result.hold_reason)
+    def _fail(self, error: Exception) -> None:
+        log.error("worker %s failed outside a command", self._options.node_id, exc_info=error)
+        self._loop.stats = replace(self._loop.stats, last_error=f"{type(error).__name__}: {error}")
+        if self._status is not WorkerStatus.ERROR:
+            self._become(WorkerStatus.ERROR)
+        if isinstance(error, ConfigurationError | SchemaMismatch):
+            self._parts.reporter.raise_alerts([_cannot_work(error, self._parts.clock.now())])
+            self._parts.reporter.settle()
 
-    def _gather(self) -> list[Delivery]:
-        """Return waiting deliveries; the first one waits `coalesce_wait` for company."""
-        options, clock = self._options, self._parts.clock
-        gathered = list(self._parts.stream.receive(options.max_poll_records, options.poll_timeout))
-        until = clock.monotonic() + options.coalesce_wait
-        while gathered and len(gathered) < options.max_poll_records and (left := until - clock.monotonic()) > 0:
+    def _end(self) -> None:
+        self._become(WorkerStatus.STOPPING)
+        if self._intake is not None:
             try:
-                more = self._parts.stream.receive(options.max_poll_records - len(gathered), left)
-            except BrokerUnavailable:
-                break  # the next turn will meet it again; what was received is worked first
-            if not more:
-                break
-            gathered += more
-        for delivery in gathered:
-            self._ledger.delivered(delivery.record)
-        return gathered
+                self._intake.stream.close()
+            except BrokerUnavailable as error:
+                log.warning("the group was not left cleanly: %s", error)
+        self._announcements.end(timeout=2.0)
+        self._parts.reporter.settle()
+        self._become(WorkerStatus.STOPPED)
+        self._heartbeat.end()
+        self._parts.close()
 
-    def _commit(self) -> None:
-        offsets = self._ledger.committable()
-        if offsets:
-            self._parts.stream.commit(offsets)
-            self._ledger.committed(offsets)
-
-    def _degrade(self, reason: str) -> None:
-        """Say that the worker cannot go on just now, and wait a little: nothing in hand is committed."""
-        since = self._degraded[1] if self._degraded else self._parts.clock.now()
-        self._degraded = (reason, since)
-        log.warning("%d deliveries held: %s", len(self._held), reason)
-        held_for = (self._parts.clock.now() - since).total_seconds()
-        self._wait(self._options.backoff.delay(1 + int(held_for // 5)))
+    def _become(self, wanted: WorkerStatus) -> None:
+        with self._lock:
+            before, self._status = self._status, transition(self._status, wanted)
+        clock, stats = self._parts.clock, self._loop.stats
+        if stats.started_at is None:
+            self._started_at = clock.monotonic()
+            self._loop.stats = replace(stats, started_at=clock.now())
+        self._loop.progressed()
+        log.info("worker %s: %s -> %s", self._options.node_id, before.name, wanted.name)
+        self._parts.notifications.event(
+            "worker_state", {"node_id": self._options.node_id, "from": before.name, "to": wanted.name}
+        )
+        self._heartbeat.soon()
 
     # -- what others see ------------------------------------------------------------------------
 
     def observe(self) -> Heartbeat | None:
-        """Return the sign of life of the moment, None when the loop makes no progress."""
-        if not self.is_healthy and self._status in (WorkerStatus.STARTING, WorkerStatus.RUNNING):
+        """Return the sign of life of the moment, None when the loop or the client makes no progress."""
+        state = self._stream_state()
+        if self._status in (WorkerStatus.STARTING, WorkerStatus.RUNNING) and not self._makes_progress(state):
             return None
-        reason, since = self._degraded or (None, None)
+        waiting, hold = self._parts.waiting(), self._loop.hold
         return Heartbeat(
             node_id=self._options.node_id,
             status=self._status,
             sent_at=self._parts.clock.now(),
             host=socket.gethostname(),
             pid=os.getpid(),
-            stats=self._stats,
+            stats=self.stats,
             uptime_seconds=self._uptime(),
-            degraded=reason,
-            degraded_since=since,
-            progress={"rounds": self._stats.rounds, "unfinished": self._ledger.unfinished()},
+            degraded=hold.reason or waiting or _unread(state),
+            degraded_since=hold.since,
+            progress=self._progress(state, waiting),
         )
 
-    # -- small parts ----------------------------------------------------------------------------
+    def _progress(self, state: StreamState, waiting: str | None) -> dict[str, object]:
+        intake = self._intake
+        return {
+            "rounds": self.stats.rounds,
+            "unfinished": intake.unfinished() if intake else 0,
+            "last_poll": _text(intake.last_poll if intake else None),
+            "last_commit": _text(intake.last_commit if intake else None),
+            "lag": sum(state.lag.values()),
+            "partitions": len(state.assigned),
+            "missing_topics": sorted(state.missing_topics),
+            "budget_wait": waiting,
+            "heartbeats_missed": self._heartbeat.missed,
+        }
 
-    def _may_go_on(self, until: float) -> bool:
-        self._progressed()
-        return not self._stopping.is_set() and self._parts.clock.monotonic() < until
+    def _stream_state(self) -> StreamState:
+        return self._intake.stream.state() if self._intake else StreamState()
 
-    def _seen(self, progress: CollectionProgress) -> None:
-        self._progressed()
-        if self._watch:
-            self._watch(progress)
-
-    def _progressed(self) -> None:
-        self._progress_at = self._parts.clock.monotonic()
-
-    def _wait(self, seconds: float) -> bool:
-        return self._stopping.is_set() or self._parts.clock.wait(seconds)
+    def _makes_progress(self, state: StreamState) -> bool:
+        options = self._options
+        beats = self._parts.clock.monotonic() - self._loop.progress_at <= options.stall_timeout
+        return beats and state.turned_ago <= 3 * options.poll_timeout + 5.0
 
     def _uptime(self) -> float:
         return self._parts.clock.monotonic() - self._started_at if self._began else 0.0
 
-    def _become(self, wanted: WorkerStatus) -> None:
-        with self._lock:
-            before, self._status = self._status, transition(self._status, wanted)
-        if wanted is WorkerStatus.STARTING and self._stats.started_at is None:
-            self._started_at = self._parts.clock.monotonic()
-            self._stats = replace(self._stats, started_at=self._parts.clock.now())
-        self._progressed()
-        log.info("worker %s: %s -> %s", self._options.node_id, before.name, wanted.name)
-        self._parts.notifications.event(
-            "worker_state", {"node_id": self._options.node_id, "from": before.name, "to": wanted.name}
-        )
 
-    def _fail(self, error: Exception) -> None:
-        log.exception("worker %s failed outside a command", self._options.node_id)
-        self._stats = replace(self._stats, last_error=f"{type(error).__name__}: {error}")
-        if self._status is not WorkerStatus.ERROR:
-            self._become(WorkerStatus.ERROR)
-        self._heartbeat.beat()
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
-    def _end(self) -> None:
-        self._become(WorkerStatus.STOPPING)
-        try:
-            self._parts.stream.close()
-        except BrokerUnavailable as error:
-            log.warning("the group was not left cleanly: %s", error)
-        self._heartbeat.end()
-        self._parts.close()
-        self._become(WorkerStatus.STOPPED)
 
-    def _count(self, deliveries: list[Delivery], result: RoundResult) -> None:
-        stats = self._stats
-        written = sum(getattr(r, "written", 0) for r in result.results)
-        self._stats = replace(
-            stats,
-            messages_processed=stats.messages_processed + len(result.finished),
-            messages_failed=stats.messages_failed + result.failed,
-            bars_collected=stats.bars_collected + sum(getattr(r, "fetched", 0) for r in result.results),
-            bars_written=stats.bars_written + written,
-            bars_rejected=stats.bars_rejected + sum(getattr(r, "rejected", 0) for r in result.results),
-            calls=stats.calls + sum(r.calls for r in result.results),
-            inserts=stats.inserts + sum(getattr(r, "inserts", 0) for r in result.results),
-            rounds=stats.rounds + 1,
-            dead_letters=stats.dead_letters + result.dead_letters,
-            parked=stats.parked + result.parked,
-            last_message_time=self._parts.clock.now() if deliveries else stats.last_message_time,
-            last_error=result.hold_reason or stats.last_error,
-        )
+def _unread(state: StreamState) -> str | None:
+    """Return which topics are not read and why, None when all are."""
+    words = [f"{topic}: {reason}" for topic, reason in sorted(state.missing_topics.items())]
+    return f"topics that cannot be read: {'; '.join(words)}" if words else None
+
+
+def _cannot_work(error: Exception, now: datetime) -> Alert:
+    return Alert(
+        AlertKind.CONFIG_ERROR,
+        Severity.ERROR,
+        "A worker cannot work",
+        f"{error}. It tries again by itself; nothing is committed until then.",
+        now,
+        {"error": type(error).__name__, "reason": str(error)},
+        subject=type(error).__name__,
+    )
+
+
+def _interpreter_ends(error: Exception) -> bool:
+    """Whether `error` only says that the host's program is over: no thread can be started any more."""
+    return isinstance(error, RuntimeError) and not threading.main_thread().is_alive()

@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.bar_repository, adapters.memory.bar_repository, domain.services.{collector, landing}
+# Upstream: adapters.clickhouse.bar_repository, adapters.memory.bar_repository, domain.services
 # Downstream: domain.model.{bars, coverage, series}
 # Role: Port: stored bars, and what of them is held
 """Where bars are kept."""

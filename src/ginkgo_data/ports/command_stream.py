@@ -1,5 +1,5 @@
-# Upstream: adapters.kafka.command_stream, adapters.memory.command_stream, entrypoints.worker
-# Downstream: domain.model.delivery
+# Upstream: adapters.kafka.{broadcasts, command_stream}, adapters.memory, entrypoints.{intake, parts}
+# Downstream: domain.model.{delivery, stream}
 # Role: Port: control commands as they are delivered, and the offsets given back
 """The command stream. Bytes are decoded behind this port: a bad record is a `Malformed` in its place."""
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ginkgo_data.domain.model.delivery import Delivery, Partition, RawRecord
+from ginkgo_data.domain.model.stream import ExpiredRecords, StreamState
 
 
 class CommandDecoder(Protocol):
@@ -39,6 +40,15 @@ class CommandStream(Protocol):
 
     def owns(self, partition: Partition) -> bool:
         """Whether `partition`, in that epoch, is still assigned to this member."""
+
+    def hold(self, held: bool) -> None:
+        """Stop intake while the worker cannot work, or let it go on. What is in hand can be received all the same."""
+
+    def state(self) -> StreamState:
+        """Return assignment, lag and health; from any thread, never waiting for the broker."""
+
+    def expired(self) -> Sequence[ExpiredRecords]:
+        """Return the records found expired before they were read, each once."""
 
     def close(self) -> None:
         """Leave the group; idempotent. Uncommitted records go to another member."""

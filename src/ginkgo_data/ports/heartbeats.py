@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{heartbeat, worker}
+# Upstream: entrypoints.{heartbeat, parts}
 # Downstream: domain.model.worker
 # Role: Port: signs of life, with an end
 """Heartbeats of workers."""

@@ -1,4 +1,4 @@
-# Upstream: adapters.calendars.layered, domain.services.{calendar_horizon, collector, reporting, sessions}
+# Upstream: adapters.calendars.layered, domain.services, entrypoints.parts
 # Downstream: domain.model.bars
 # Role: Port: which days are sessions, when they close, and how far that is known
 """The trading calendar."""

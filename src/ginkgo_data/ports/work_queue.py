@@ -1,4 +1,4 @@
-# Upstream: entrypoints.round
+# Upstream: entrypoints.{parts, round}
 # Downstream: domain.model.disposition
 # Role: Port: what is left of a command, kept for later
 """The work topic: remainders of commands, tried again when they are due."""

@@ -1,0 +1,175 @@
+# Upstream: entrypoints.cli
+# Downstream: adapters.kafka, entrypoints, dependency_injector, typer
+# Role: `ginkgo-data worker`: a worker as a process, its signals and its exit codes
+"""``ginkgo-data worker start``.
+
+The first SIGTERM or SIGINT asks the worker to end: the round under way stops at its next checkpoint, what it did
+not finish is delivered again. It has `worker.shutdown_timeout` for that. The second signal ends the process at once.
+
+With ``--embedded`` there is no server: commands come from standard input, and how each ended is printed, one JSON
+object a line; dead letters live as long as the process.
+
+Exit codes: 0 ended as asked (``--embedded``: and every command was done); 1 did not end in time, or ended without
+having been asked, or gave a command up; 2 wrong use or configuration; 128 + n ended at once by a second signal n
+(143 SIGTERM, 130 SIGINT).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from ginkgo_data.entrypoints.outcomes import EVENT
+
+if TYPE_CHECKING:
+    from ginkgo_data.entrypoints.container import Container
+    from ginkgo_data.entrypoints.loading import LoadedSettings
+    from ginkgo_data.entrypoints.settings import Settings
+    from ginkgo_data.entrypoints.worker import DataWorker
+
+log = logging.getLogger(__name__)
+
+app = typer.Typer(name="worker", help="Run a worker.", no_args_is_help=True)
+
+EMBEDDED = {"kafka.bootstrap_servers": "memory://", "redis.url": "memory://"}
+"""The profile without servers; the store is the embedded engine unless the configuration names another one."""
+EMBEDDED_STORE = "chdb://ginkgo-data"
+
+
+@app.callback()
+def worker() -> None:
+    """Run a worker."""
+
+
+@app.command()
+def start(
+    config: Annotated[Path | None, typer.Option("--config", help="A data_worker.yml to read.")] = None,
+    node_id: Annotated[str | None, typer.Option(help="Name in heartbeats and reports; made up if left out.")] = None,
+    group_id: Annotated[str | None, typer.Option(help="Consumer group.")] = None,
+    auto_offset: Annotated[
+        str | None, typer.Option(help="Where a new group begins: earliest or latest.", metavar="earliest|latest")
+    ] = None,
+    embedded: Annotated[
+        bool,
+        typer.Option("--embedded", help="Without servers: commands from standard input, one JSON object a line."),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Log everything.")] = False,
+) -> None:
+    """Collect what the commands on Kafka ask for, until it is told to stop (SIGTERM, Ctrl-C)."""
+    given = {"worker.node_id": node_id, "worker.group_id": group_id, "worker.auto_offset_reset": auto_offset}
+    overrides: dict[str, object] = {key: value for key, value in given.items() if value is not None}
+    if debug:
+        overrides["logging.level"] = "DEBUG"
+    loaded = _load(config, overrides, embedded)
+    set_up_logging(loaded.settings)
+    for warning in loaded.warnings:
+        log.warning("%s", warning)
+    os_exit(_serve(loaded, config, overrides, embedded))
+
+
+def _load(config: Path | None, overrides: Mapping[str, object], embedded: bool) -> LoadedSettings:
+    from ginkgo_data.entrypoints.loading import load_settings
+
+    if not embedded:
+        return load_settings(config, overrides=overrides)
+    loaded = load_settings(config, overrides={**overrides, **EMBEDDED})
+    if "clickhouse.url" not in loaded.origins:
+        loaded = load_settings(config, overrides={**overrides, **EMBEDDED, "clickhouse.url": EMBEDDED_STORE})
+    return loaded
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Log to standard error, at the level of the settings."""
+    logging.basicConfig(
+        level=settings.logging.level,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+    for library in ("urllib3", "clickhouse_connect", "httpx", "httpcore"):
+        logging.getLogger(library).setLevel(max(logging.getLogger().level, logging.WARNING))
+
+
+def _serve(loaded: LoadedSettings, config: Path | None, overrides: Mapping[str, object], embedded: bool) -> int:
+    from dependency_injector import providers
+
+    from ginkgo_data.entrypoints.container import Container
+    from ginkgo_data.entrypoints.rereading import Rereading
+
+    container = Container(settings=loaded.settings)
+    reread = Rereading(loaded, lambda: _load(config, overrides, embedded))
+    container.reload.override(providers.Object(reread.outcome))
+    stop = threading.Event()
+    _obey_signals(stop)
+    data_worker = container.worker()
+    data_worker.start()
+    if embedded:
+        feeder = threading.Thread(target=_feed, args=(container, data_worker, stop), daemon=True)
+        feeder.start()
+    while not stop.wait(0.5) and data_worker.is_alive():
+        pass
+    asked = stop.is_set()
+    ended = data_worker.stop(loaded.settings.worker.shutdown_timeout)
+    if not ended:
+        log.error(
+            "the worker did not end within %g s; what it held comes again", loaded.settings.worker.shutdown_timeout
+        )
+        return 1
+    given_up = _print_outcomes(container) if embedded else 0
+    container.shutdown_resources()
+    return 0 if asked and not given_up else 1
+
+
+def _obey_signals(stop: threading.Event) -> None:
+    received: list[int] = []
+
+    def obey(number: int, _: FrameType | None) -> None:
+        if received:
+            os_exit(128 + number)
+        received.append(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, obey)
+
+
+def _feed(container: Container, data_worker: DataWorker, stop: threading.Event) -> None:
+    """Put the lines of standard input on the stream inside this process; at their end, stop when all are worked."""
+    from ginkgo_data.adapters.kafka.wire import DATA_TOPIC
+
+    for line in sys.stdin.buffer:
+        if line.strip():
+            container.broker().put(DATA_TOPIC, line.rstrip(b"\r\n"))
+    while container.broker().pending() and data_worker.is_alive():
+        if stop.wait(0.1):
+            return
+    stop.set()
+
+
+def _print_outcomes(container: Container) -> int:
+    """Print how each command ended, and return how many were given up."""
+    given_up = 0
+    for kind, data in container.notifications().events:
+        if kind == EVENT:
+            for outcome in data["outcomes"]:
+                given_up += outcome["outcome"] == "dead_letter"
+                sys.stdout.write(json.dumps(outcome, ensure_ascii=False) + "\n")
+    return given_up
+
+
+def os_exit(code: int) -> NoReturn:
+    """End the process now: a client library's thread that waits for a server must not keep it."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
