@@ -53,6 +53,24 @@ def test_numbers_and_switches_become_the_texts_that_the_client_takes():
     assert (options["fetch.wait.max.ms"], options["check.crcs"]) == ("50", "true")
 
 
+def test_every_client_is_named_and_an_option_names_it_otherwise():
+    plain, named = KafkaConfig(client_id="ginkgo_data.a"), KafkaConfig(options={"client.id": "other"})
+    for config, name in ((plain, "ginkgo_data.a"), (named, "other")):
+        for options in (
+            config.consumer_options(), config.reader_options(), config.producer_options(), config.admin_options()
+        ):  # fmt: skip
+            assert options["client.id"] == name
+
+
+def test_the_reader_of_broadcasts_is_told_nothing_of_a_member():
+    given = {"group.instance.id": "a", "partition.assignment.strategy": "range", "fetch.wait.max.ms": 50}
+    options = KafkaConfig(group_id="g", options=given).reader_options()
+    assert {"group.instance.id", "partition.assignment.strategy"}.isdisjoint(options)
+    assert (options["fetch.wait.max.ms"], options["enable.auto.commit"], options["group.id"]) == (
+        "50", False, "g.broadcasts"
+    )  # fmt: skip
+
+
 def test_each_client_is_given_only_options_of_its_kind():
     config = KafkaConfig(options={"fetch.wait.max.ms": 50, "compression.type": "zstd", "ssl.ca.location": "ca"})
     assert "compression.type" not in config.consumer_options()

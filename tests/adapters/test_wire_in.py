@@ -31,7 +31,7 @@ from ginkgo_data.domain.model.commands import (
     SyncSecurities,
     SyncTradingCalendar,
 )
-from ginkgo_data.domain.model.delivery import Malformed, Partition, RawRecord
+from ginkgo_data.domain.model.delivery import Delivery, Malformed, Partition, RawRecord
 from ginkgo_data.domain.model.disposition import WorkItem
 from ginkgo_data.domain.model.errors import MalformedCommand
 from ginkgo_data.domain.model.series import Adjust, Frequency, Series
@@ -753,6 +753,10 @@ def test_a_work_record_tells_the_history_of_its_command():
         "ginkgo-since": b"2026-08-15T13:10:01+00:00",
         "ginkgo-not-before": b"2026-08-15T13:15:00+00:00",
         "ginkgo-reason": "给不出来".encode(),
+        "ginkgo-first-error": "给不出来".encode(),
+        "ginkgo-origin-topic": DATA_TOPIC.encode(),
+        "ginkgo-origin-partition": b"2",
+        "ginkgo-origin-offset": b"3",
     }
     parked = RawRecord(Partition(WORK_TOPIC, 1), 99, value, headers, due)
     back = decode_command(parked)
@@ -761,6 +765,52 @@ def test_a_work_record_tells_the_history_of_its_command():
     assert back.request_id == first.request_id == f"{DATA_TOPIC}-2-3"
     assert due_at(parked) == due
     assert due_at(first.record) is None
+
+
+def parked_again(delivery, reason, drop=()):
+    """Return `delivery` as it comes back from the work topic, `drop` of its headers lost."""
+    value, headers = encode_work(WorkItem(delivery, (), 1, 1, PUT_AT, reason))
+    kept = {name: header for name, header in headers.items() if name not in drop}
+    return decode_command(RawRecord(Partition(WORK_TOPIC, 1), 99, value, kept, PUT_AT))
+
+
+def test_a_delivery_knows_the_first_record_of_its_command():
+    first = decode_command(record(b'{"command":"trade_day"}', offset=3))
+    again = parked_again(parked_again(first, "quota"), "outage")
+    assert (first.origin, first.delivery_id) == ("", f"{DATA_TOPIC}-2-3")
+    assert again.origin == again.delivery_id == first.delivery_id
+    unread = decode_command(record(b"{}", WORK_TOPIC, **{"ginkgo-delivery-id": b"a-0-1", "ginkgo-attempt": b"many"}))
+    assert (unread.body.__class__, unread.origin) == (Malformed, "a-0-1")
+
+
+def test_the_first_error_and_the_first_place_are_kept_however_often_a_command_is_parked():
+    first = decode_command(record(b'{"command":"trade_day"}', offset=3))
+    headers = parked_again(parked_again(parked_again(first, "quota"), "outage"), "held").record.headers
+    assert (headers["ginkgo-first-error"], headers["ginkgo-reason"]) == (b"quota", b"held")
+    assert (headers["ginkgo-origin-topic"], headers["ginkgo-origin-offset"]) == (DATA_TOPIC.encode(), b"3")
+
+
+def test_a_work_record_without_its_history_is_worked_all_the_same():
+    lost = [name for name in WorkHeader if "origin" in name or name is WorkHeader.FIRST_ERROR]
+    older = parked_again(decode_command(record(b'{"command":"trade_day"}', offset=3)), "quota", drop=lost)
+    assert older.body.command == SyncTradingCalendar()
+    headers = parked_again(older, "held").record.headers
+    assert headers["ginkgo-first-error"] == b"quota"
+    assert "ginkgo-origin-topic" not in headers
+
+
+@pytest.mark.parametrize("codes", [(), ("000001.SZ",)])
+def test_a_command_that_the_worker_gives_to_itself_is_written_out(codes):
+    command = CollectBars(None, sessions=5, word="update_data")
+    own = Delivery(
+        RawRecord(Partition(DATA_TOPIC, 2), 50, None), CommandMessage(command, "expired-1", PUT_AT), origin="expired-1"
+    )
+    value, headers = encode_work(WorkItem(own, codes, 0, 0, PUT_AT, "records expired"))
+    back = decode_command(RawRecord(Partition(WORK_TOPIC, 1), 99, value, headers, PUT_AT))
+    assert back.body.command.codes == (codes or None)
+    assert back.body.command.sessions == 5
+    assert (back.delivery_id, back.request_id) == ("expired-1", "expired-1")
+    assert (headers["ginkgo-origin-topic"], headers["ginkgo-origin-offset"]) == (DATA_TOPIC.encode(), b"50")
 
 
 def test_what_cannot_be_narrowed_goes_back_as_it_is():

@@ -99,6 +99,7 @@ def test_an_alert_has_the_specifications_keys_too():
     ]
     assert (message["module"], message["node_id"], message["key"]) == ("DataWorker", "node-1", "data_missing:1d/none")
     assert datetime.fromisoformat(message["timestamp"]) == ALERT.raised_at
+    assert message["alert_id"] == ALERT.alert_id
 
 
 def test_a_large_alert_fits_the_webhook_and_keeps_all_its_data():
@@ -355,6 +356,9 @@ def test_a_dead_letter_is_the_original_bytes_with_the_why_and_where_beside():
         "ginkgo-topic": b"ginkgo.data.commands",
         "ginkgo-partition": b"1",
         "ginkgo-offset": b"7",
+        "ginkgo-origin-topic": b"ginkgo.data.commands",
+        "ginkgo-origin-partition": b"1",
+        "ginkgo-origin-offset": b"7",
         "ginkgo-attempts": b"3",
         "ginkgo-request-id": b"ginkgo.data.commands-1-7",
         "ginkgo-since": b"2026-08-15T21:10:00.123456+08:00",
@@ -375,6 +379,8 @@ def test_a_dead_letter_of_a_work_record_leaves_the_old_history_behind_but_for_th
     _, headers = encode_dead_letter(letter(back))
     assert headers["ginkgo-delivery-id"] == b"ginkgo.data.commands-1-7"
     assert (headers["ginkgo-topic"], headers["ginkgo-offset"]) == (b"ginkgo.data.commands.work", b"3")
+    assert (headers["ginkgo-origin-topic"], headers["ginkgo-origin-offset"]) == (b"ginkgo.data.commands", b"7")
+    assert headers["ginkgo-first-error"] == b"later"
     assert headers["trace_id"] == b"t"
     assert not {"ginkgo-attempt", "ginkgo-piece", "ginkgo-not-before"} & set(headers)
 

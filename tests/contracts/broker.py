@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from ginkgo_data.domain.model.delivery import Delivery
+from ginkgo_data.ports.broadcasts import Broadcasts
 from ginkgo_data.ports.command_stream import CommandStream
 from ginkgo_data.ports.work_queue import WorkQueue
 
@@ -41,6 +43,12 @@ class BrokerUnderTest(Protocol):
     def evict(self, stream: CommandStream) -> CommandStream:
         """Make the group take all partitions from `stream`, which stays open; return the member that has them."""
 
+    def expire(self, topic: str, number: int, before: int) -> None:
+        """Delete the records of a partition below offset `before`, as retention does."""
+
+    def broadcasts(self) -> Broadcasts:
+        """Return a reader of what is for every worker."""
+
     def work_queue(self) -> WorkQueue:
         """Return a queue whose items come back through the streams."""
 
@@ -69,6 +77,14 @@ def receive(broker: BrokerUnderTest, stream: CommandStream, count: int) -> list[
 def nothing_comes(broker: BrokerUnderTest, stream: CommandStream) -> bool:
     """Whether the stream stays silent."""
     return not stream.receive(10, broker.quiet)
+
+
+def becomes_true(broker: BrokerUnderTest, condition: Callable[[], bool]) -> bool:
+    """Whether `condition()` holds within the broker's patience."""
+    deadline = time.monotonic() + broker.patience
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return met
 
 
 def values(deliveries: Sequence[Delivery]) -> list[bytes | None]:

@@ -9,6 +9,7 @@ from contracts.broker import (
     CONTROL_TOPIC,
     DATA_TOPIC,
     BrokerUnderTest,
+    becomes_true,
     commit,
     nothing_comes,
     receive,
@@ -17,6 +18,8 @@ from contracts.broker import (
 )
 from ginkgo_data.domain.model.commands import CollectBars, CommandMessage, ReloadConfig
 from ginkgo_data.domain.model.delivery import Delivery, Malformed, Partition
+from ginkgo_data.domain.model.stream import ExpiredRecords, StreamState
+from ginkgo_data.ports.command_stream import CommandStream
 
 CODES = ["000001.SZ", "000002.SZ", "000004.SZ", "600000.SH", "430047.BJ"]
 
@@ -28,6 +31,13 @@ def codes(deliveries: list[Delivery]) -> list[str]:
         assert isinstance(delivery.body, CommandMessage)
         assert isinstance(delivery.body.command, CollectBars)
         found += delivery.body.command.codes or ()
+    return found
+
+
+def expired(broker: BrokerUnderTest, stream: CommandStream) -> list[ExpiredRecords]:
+    """Return what is found expired, within the broker's patience."""
+    found: list[ExpiredRecords] = []
+    assert becomes_true(broker, lambda: bool(found.extend(stream.expired()) or found))
     return found
 
 
@@ -169,3 +179,123 @@ class CommandStreamContract:
         assert not stream.owns(got.record.partition)
         commit(stream, got)
         assert codes(receive(broker, broker.restart(stream), 1)) == [CODES[0]]
+
+    def test_on_hold_nothing_comes_and_then_it_goes_on_where_it_stopped(self, broker: BrokerUnderTest) -> None:
+        stream = broker.open()
+        stream.hold(True)
+        broker.pass_time(0.5)
+        for code in CODES:
+            broker.put(snapshot(code))
+        assert nothing_comes(broker, stream)
+        stream.hold(False)
+        assert codes(receive(broker, stream, 5)) == CODES
+
+    def test_a_member_that_follows_one_on_hold_is_not(self, broker: BrokerUnderTest) -> None:
+        stream = broker.open()
+        stream.hold(True)
+        successor = broker.evict(stream)
+        broker.put(snapshot(CODES[0]))
+        assert codes(receive(broker, successor, 1)) == CODES[:1]
+
+    def test_the_state_tells_what_is_assigned_and_how_far_it_lags(self, broker: BrokerUnderTest) -> None:
+        for code in CODES:
+            broker.put(snapshot(code))
+        stream = broker.open()
+        got = receive(broker, stream, 5)
+        mine = got[0].record.partition
+        assert becomes_true(broker, lambda: stream.state().lag.get(mine) == 5)
+        commit(stream, *got[:3])
+        assert becomes_true(broker, lambda: stream.state().lag.get(mine) == 2)
+        state = stream.state()
+        assert mine in state.assigned
+        assert set(state.lag) <= set(state.assigned)
+        assert sum(state.lag.values()) == 2
+        assert state.missing_topics == {}
+        assert 0.0 <= state.turned_ago < broker.patience
+        stream.close()
+        assert (stream.state().assigned, stream.state().lag) == ((), {})
+
+    def test_what_another_member_has_is_neither_assigned_nor_lag(self, broker: BrokerUnderTest) -> None:
+        broker.put(snapshot(CODES[0]))
+        stream = broker.open()
+        (got,) = receive(broker, stream, 1)
+        successor = broker.evict(stream)
+        mine = got.record.partition
+
+        def has_data(state: StreamState) -> bool:
+            return any((p.topic, p.number) == (mine.topic, mine.number) for p in state.assigned)
+
+        assert has_data(successor.state())
+        assert becomes_true(broker, lambda: not has_data(stream.state()))
+        assert mine not in stream.state().lag
+
+    def test_records_that_expired_while_nobody_read_are_found_once(self, broker: BrokerUnderTest) -> None:
+        for code in CODES:
+            broker.put(snapshot(code))
+        stream = broker.open()
+        before = broker.present()
+        got = receive(broker, stream, 5)
+        commit(stream, *got[:2])
+        stream.close()
+        place, first = got[2].record.partition, got[2].record.offset
+        broker.expire(place.topic, place.number, got[4].record.offset)
+        stream = broker.open()
+        assert codes(receive(broker, stream, 1)) == CODES[4:]
+        (found,) = expired(broker, stream)
+        assert (found.partition.topic, found.partition.number) == (place.topic, place.number)
+        assert stream.owns(found.partition)
+        assert (found.first, found.count) == (first, 2)
+        assert found.since is not None
+        assert before <= found.since <= broker.present()
+        assert list(stream.expired()) == []
+
+    def test_when_all_that_is_left_expired_that_is_found_too(self, broker: BrokerUnderTest) -> None:
+        for code in CODES[:3]:
+            broker.put(snapshot(code))
+        stream = broker.open()
+        got = receive(broker, stream, 3)
+        commit(stream, got[0])
+        stream.close()
+        place = got[0].record.partition
+        broker.expire(place.topic, place.number, got[2].record.offset + 1)
+        stream = broker.open()
+        (found,) = expired(broker, stream)
+        assert (found.first, found.count) == (got[1].record.offset, 2)
+        assert becomes_true(broker, lambda: sum(stream.state().lag.values()) == 0)
+        broker.put(snapshot(CODES[4]))
+        assert codes(receive(broker, stream, 1)) == CODES[4:]
+        assert list(stream.expired()) == []
+
+    def test_records_that_expire_on_hold_are_found_and_what_was_received_is_not_among_them(
+        self, broker: BrokerUnderTest
+    ) -> None:
+        for code in CODES[:2]:
+            broker.put(snapshot(code))
+        stream = broker.open()
+        got = receive(broker, stream, 2)
+        stream.hold(True)
+        broker.pass_time(0.5)
+        for code in CODES[2:]:
+            broker.put(snapshot(code))
+        last = got[1].record
+        broker.expire(last.partition.topic, last.partition.number, last.offset + 3)
+        (found,) = expired(broker, stream)
+        assert found == ExpiredRecords(last.partition, last.offset + 1, 2, found.since)
+        stream.hold(False)
+        assert codes(receive(broker, stream, 1)) == CODES[4:]
+        assert list(stream.expired()) == []
+
+    def test_records_that_expire_after_they_were_committed_are_not_missed(self, broker: BrokerUnderTest) -> None:
+        for code in CODES[:3]:
+            broker.put(snapshot(code))
+        stream = broker.open()
+        got = receive(broker, stream, 3)
+        commit(stream, *got)
+        stream.close()
+        last = got[2].record
+        broker.expire(last.partition.topic, last.partition.number, last.offset + 1)
+        stream = broker.open()
+        broker.put(snapshot(CODES[3]))
+        assert codes(receive(broker, stream, 1)) == [CODES[3]]
+        assert becomes_true(broker, lambda: sum(stream.state().lag.values()) == 1)
+        assert list(stream.expired()) == []

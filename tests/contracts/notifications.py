@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -40,6 +41,7 @@ REPORT = DataQualityReport(
 ALERT = Alert(
     AlertKind.DATA_MISSING, Severity.WARNING, "Bars are missing", "7 % of 1d/none", AT, {"rate": 0.07}, "1d/none"
 )
+BURST = 10_000
 
 
 class Told(Protocol):
@@ -87,3 +89,17 @@ class NotificationsContract:
         notifications.alert(replace(ALERT, data={"rate": float("inf"), "day": date(2026, 8, 14)}))
         assert [kind for kind, _ in told.events()] == ["stats"]
         assert len(told.alerts()) == 1
+
+    def test_what_is_kept_is_said_once_without_anybody_sending_more(self, notifications: Notifications) -> None:
+        said: list[str] = []
+        notifications.report(REPORT, told=lambda: said.append("report"))
+        notifications.alert(ALERT, told=lambda: said.append("alert"))
+        deadline = time.monotonic() + 20.0
+        while len(said) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert sorted(said) == ["alert", "report"]
+
+    def test_a_burst_is_told_whole_and_in_order(self, notifications: Notifications, told: Told) -> None:
+        for number in range(BURST):
+            notifications.event("stats", {"number": number})
+        assert [data["number"] for _, data in told.events()] == list(range(BURST))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from pydantic import SecretStr
 
-from contracts.broker import DATA_TOPIC, receive, snapshot
-from contracts.command_stream import CommandStreamContract
+from contracts.broadcasts import RELOAD, BroadcastsContract, requests, taken
+from contracts.broker import DATA_TOPIC, commit, receive, snapshot
+from contracts.command_stream import CommandStreamContract, expired
 from contracts.dead_letters import DeadLettersContract, Kept
-from contracts.notifications import NotificationsContract
+from contracts.notifications import ALERT, NotificationsContract
 from contracts.work_queue import WorkQueueContract, item
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.dead_letters import KafkaDeadLetters
@@ -30,22 +33,46 @@ def broker(kafka_server):
 
 
 class TestKafkaCommandStream(CommandStreamContract):
-    def test_lag_is_what_is_not_committed(self, broker):
-        for code in ("000001.SZ", "000002.SZ", "000004.SZ"):
-            broker.put(snapshot(code))
-        stream = broker.open()
-        first, *_ = receive(broker, stream, 3)
-        until(lambda: stream.lag().get(first.record.partition) == 3)
-        stream.commit({first.record.partition: first.record.offset + 1})
-        until(lambda: stream.lag().get(first.record.partition) == 2)
-        assert sum(stream.lag().values()) == 2
-
     def test_a_commit_beyond_what_came_is_a_fault_of_the_caller(self, broker):
         broker.put(snapshot("000001.SZ"))
         stream = broker.open()
         (got,) = receive(broker, stream, 1)
         with pytest.raises(ValueError, match="lies beyond what came"):
             stream.commit({got.record.partition: got.record.offset + 2})
+
+    def test_what_stands_beside_a_committed_offset_may_be_anything_and_a_time_is_taken_for_one(self, broker):
+        for code in ("000001.SZ", "000002.SZ"):
+            broker.put(snapshot(code))
+        stream = broker.open()
+        first, second = receive(broker, stream, 2)
+        commit(stream, first)
+        place = first.record.partition
+        stream.close()
+        asking = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": broker.group})
+        (stood,) = asking.committed([TopicPartition(place.topic, place.number)], timeout=10.0)
+        written = datetime.fromisoformat(stood.metadata)
+        assert written.tzinfo
+        assert abs(broker.present() - written) < timedelta(seconds=60)
+        foreign = TopicPartition(place.topic, place.number, stood.offset, metadata="给 consumer-1 was here")
+        asking.commit(offsets=[foreign], asynchronous=False)
+        asking.close()
+        broker.expire(place.topic, place.number, second.record.offset + 1)
+        (found,) = expired(broker, broker.open())
+        assert (found.first, found.count, found.since) == (second.record.offset, 1, None)
+
+    def test_where_the_group_never_stood_nothing_has_expired(self, kafka_server):
+        topic = kafka_server.create_topic(unique("aged"), 1)
+        broker = RealBroker(kafka_server, topics=(topic,))
+        try:
+            for code in ("000001.SZ", "000002.SZ", "000004.SZ"):
+                broker.put(snapshot(code), topic=topic)
+            broker.expire(topic, 0, 2)
+            newcomer = broker.join(group_id=unique("newcomer"))
+            until(lambda: topic in {d.record.partition.topic for d in newcomer.receive(500, 0.5)})
+            until(lambda: any(partition.topic == topic for partition in newcomer.state().lag))
+            assert list(newcomer.expired()) == []
+        finally:
+            broker.close()
 
 
 @pytest.mark.soak
@@ -149,6 +176,62 @@ class ToldOnKafka:
         return [(m["type"], m["data"]) for m in self._messages({"data_worker_event"})]
 
 
+class TestKafkaBroadcasts(BroadcastsContract):
+    def test_partitions_and_topics_that_come_later_are_read_from_their_beginning(self, kafka_server):
+        grown, later = kafka_server.create_topic(unique("grown"), 1), unique("later")
+        broker = RealBroker(kafka_server, topics=(grown, later))
+        try:
+            broker.put(RELOAD % 0, topic=grown)
+            reader = broker.broadcasts()
+            KafkaTopics(broker.config()).grow(grown, 3)
+            kafka_server.create_topic(later, 2)
+            until(lambda: kafka_server.partitions(grown) == 3)
+            places = [*((grown, number) for number in range(3)), *((later, number) for number in range(2))]
+            sender = Producer({"bootstrap.servers": kafka_server.bootstrap})
+            for topic, number in places:
+                sender.produce(topic, RELOAD % number, partition=number)
+            sender.flush()
+            got = taken(broker, reader, 5)
+            assert sorted((d.record.partition.topic, d.record.partition.number) for d in got) == sorted(places)
+        finally:
+            broker.close()
+
+    def test_a_topic_made_anew_is_read_from_its_beginning(self, kafka_server):
+        topic = kafka_server.create_topic(unique("reset"), 1)
+        broker = RealBroker(kafka_server, topics=(topic,))
+        try:
+            for number in range(5):
+                broker.put(RELOAD % number, topic=topic)
+            reader = broker.broadcasts()
+            broker.put(RELOAD % 5, topic=topic)
+            assert requests(taken(broker, reader, 1)) == ["r-5"]
+            kafka_server.delete_topic(topic)
+            kafka_server.create_topic(topic, 1)
+            broker.put(RELOAD % 6, topic=topic)
+            assert requests(taken(broker, reader, 1)) == ["r-6"]
+        finally:
+            broker.close()
+
+    def test_a_client_with_a_fatal_error_is_replaced_and_goes_on_where_it_was(self, broker):
+        reader = broker.broadcasts()
+        broker.put(RELOAD % 1)
+        assert requests(taken(broker, reader, 1)) == ["r-1"]
+        broker.put(RELOAD % 2)
+        before = reader._consumer
+        reader._on_error(KafkaError(KafkaError._FATAL, "as librdkafka reports it", True))
+        assert requests(taken(broker, reader, 1)) == ["r-2"]
+        broker.put(RELOAD % 3)
+        assert requests(taken(broker, reader, 1)) == ["r-3"]
+        assert reader._consumer is not before
+
+    def test_it_is_in_no_group_and_commits_nothing(self, broker, kafka_server):
+        reader = broker.broadcasts()
+        broker.put(RELOAD % 1)
+        taken(broker, reader, 1)
+        groups = {group.group_id for group in kafka_server.admin().list_consumer_groups().result(10.0).valid}
+        assert not {name for name in groups if name.startswith(broker.group) and name != broker.group}
+
+
 class TestKafkaNotifications(NotificationsContract):
     @pytest.fixture
     def notifications(self, own):
@@ -162,6 +245,27 @@ class TestKafkaNotifications(NotificationsContract):
     def test_a_topic_that_is_missing_is_counted_and_holds_nothing_up(self, own):
         _, producer = own
         notifications = KafkaNotifications(producer, unique("nowhere"), "data_worker_a")
+        said = []
         notifications.event("stats", {})
-        producer.flush(20.0)
-        assert notifications.failures == 1
+        notifications.alert(ALERT, told=lambda: said.append(1))
+        until(lambda: notifications.failures == 2)
+        assert said == []
+
+    def test_a_burst_larger_than_the_clients_queue_loses_nothing(self, own):
+        config, _ = own
+        small = config.model_copy(update={"options": {"queue.buffering.max.messages": SecretStr("100")}})
+        producer = KafkaProducer(small)
+        notifications = KafkaNotifications(producer, config.notification_topic, "data_worker_a")
+        for number in range(2000):
+            notifications.event("stats", {"number": number})
+        producer.close()
+        assert notifications.failures == 0
+        assert len(read_all(config.bootstrap_servers, config.notification_topic)) == 2000
+
+    def test_a_fault_of_the_one_who_is_told_ends_nothing(self, own):
+        config, producer = own
+        notifications = KafkaNotifications(producer, config.notification_topic, "data_worker_a")
+        said = []
+        notifications.alert(ALERT, told=lambda: 1 / 0)
+        notifications.alert(ALERT, told=lambda: said.append(1))
+        until(lambda: said == [1])

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from contracts.alert_memory import AlertMemoryContract
+from contracts.broadcasts import BroadcastsContract
 from contracts.broker import DATA_TOPIC, commit, receive, snapshot, values
 from contracts.clock import ClockContract
 from contracts.command_stream import CommandStreamContract
@@ -19,6 +20,7 @@ from contracts.work_queue import WorkQueueContract, item
 from ginkgo_data.adapters.kafka.letter_wire import dead_letter_key
 from ginkgo_data.adapters.kafka.wire import decode_command, encode_work
 from ginkgo_data.adapters.memory.alert_memory import InMemoryAlertMemory
+from ginkgo_data.adapters.memory.broadcasts import InMemoryBroadcasts
 from ginkgo_data.adapters.memory.broker import InMemoryBroker
 from ginkgo_data.adapters.memory.clock import ManualClock
 from ginkgo_data.adapters.memory.command_stream import InMemoryCommandStream
@@ -52,6 +54,12 @@ class MemoryBroker:
         return stream.restart()
 
     evict = restart
+
+    def expire(self, topic, number, before):
+        self.broker.expire(topic, number, before)
+
+    def broadcasts(self):
+        return InMemoryBroadcasts(decode_command, self.broker)
 
     def work_queue(self):
         return InMemoryWorkQueue(self.broker, encode_work)
@@ -223,6 +231,14 @@ class ToldInMemory:
 
     def events(self):
         return list(self._notifications.events)
+
+
+class TestInMemoryBroadcasts(BroadcastsContract):
+    def test_a_topic_that_appears_later_is_read_from_its_beginning(self, broker):
+        reader = broker.broadcasts()
+        broker.put(b'{"command":"reload"}', topic="ginkgo.later")
+        (got,) = reader.take(0.0)
+        assert got.record.partition.topic == "ginkgo.later"
 
 
 class TestInMemoryNotifications(NotificationsContract):

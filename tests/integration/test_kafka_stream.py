@@ -7,13 +7,16 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
 
+from contracts.broadcasts import RELOAD, requests, taken
 from contracts.broker import DATA_TOPIC, commit, receive, snapshot, values
 from contracts.dead_letters import delivered, letter
 from contracts.work_queue import item
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.dead_letters import KafkaDeadLetters
 from ginkgo_data.adapters.kafka.letter_wire import LetterHeader
+from ginkgo_data.adapters.kafka.notifications import KafkaNotifications
 from ginkgo_data.adapters.kafka.producer import KafkaProducer
 from ginkgo_data.adapters.kafka.topics import KafkaTopics
 from ginkgo_data.adapters.kafka.wire import WORK_TOPIC
@@ -120,9 +123,8 @@ def test_a_frozen_broker_delays_but_loses_and_doubles_nothing(classic, kafka_ser
     commit(stream, *got)
     assert stream.receive(0, 0.0) == []
     time.sleep(4.0)  # longer than the session: the broker, awake, has thrown the member out
-    turned = stream.last_turn
+    assert stream.state().turned_ago < 8.0  # the thread of the client goes on meanwhile
     kafka_server.thaw()
-    until(lambda: stream.last_turn > turned)
     classic.put(snapshot("600000.SH"))
     seen = values(gather(stream, 31, 40.0))
     # The commit came through, or the partition was taken away first: then all 50 come again, in order.
@@ -174,7 +176,7 @@ def test_a_work_record_that_is_not_due_comes_back_when_it_is(broker):
 def test_a_full_inbox_pauses_the_intake_and_nothing_is_lost(broker):
     sent = send(broker, CODES * 4)
     stream = broker.join(inbox_limit=20)
-    until(lambda: sum(stream.lag().values()) == 200)
+    until(lambda: sum(stream.state().lag.values()) == 200)
     got = []
     while len(got) < 200:
         time.sleep(0.01)  # a slow worker: the client pauses and resumes many times
@@ -182,16 +184,6 @@ def test_a_full_inbox_pauses_the_intake_and_nothing_is_lost(broker):
         assert more
         got += more
     assert values(got) == sent
-
-
-def test_intake_on_hold_brings_nothing_and_goes_on_where_it_stopped(classic):
-    stream = classic.open()
-    stream.hold(True)
-    time.sleep(0.5)  # until the next turn, and its last fetch is answered
-    sent = send(classic, CODES[:5])
-    assert stream.receive(10, 1.0) == []
-    stream.hold(False)
-    assert values(receive(classic, stream, 5)) == sent
 
 
 def test_a_pause_that_was_set_before_a_rebalance_ends_after_it(classic):
@@ -212,12 +204,12 @@ def test_one_missing_topic_does_not_stop_the_others_and_is_read_once_it_is_there
         stream = broker.join()
         broker.put(snapshot("000001.SZ"))
         commit(stream, *receive(broker, stream, 1))
-        until(lambda: absent in stream.missing_topics)
+        until(lambda: absent in stream.state().missing_topics)
         kafka_server.create_topic(absent, 2)
         broker.put(snapshot("000002.SZ"), topic=absent)
         (got,) = receive(broker, stream, 1)
         assert got.record.partition.topic == absent
-        assert stream.missing_topics == {}
+        assert stream.state().missing_topics == {}
     finally:
         broker.close()
 
@@ -235,6 +227,60 @@ def test_a_topic_made_anew_under_the_stream_is_read_from_its_begin(kafka_server)
         assert values(gather(stream, 2)) == sent
     finally:
         broker.close()
+
+
+def test_what_expired_is_known_before_a_commit_can_hide_it_also_when_the_broker_was_away(classic, kafka_server):
+    send(classic, CODES[:6])
+    stream = classic.open()
+    got = receive(classic, stream, 6)
+    commit(stream, got[0])
+    stream.close()
+    place = got[0].record.partition
+    classic.expire(place.topic, place.number, got[3].record.offset)
+    kafka_server.stop()
+    stream = classic.join()
+    time.sleep(3.0)
+    assert stream.state().turned_ago < 5.0
+    kafka_server.start()
+    left = gather(stream, 3, 60.0)
+    commit(stream, *left)
+    until(lambda: committed(classic.bootstrap, classic.group, DATA_TOPIC) == left[-1].record.offset + 1)
+    (found,) = stream.expired()
+    assert (found.first, found.count) == (got[1].record.offset, 2)
+
+
+def test_broadcasts_sent_in_an_outage_and_after_it_are_read(classic, kafka_server):
+    reader = classic.broadcasts()
+    classic.put(RELOAD % 1)
+    assert requests(taken(classic, reader, 1)) == ["r-1"]
+    kafka_server.stop()
+    silent = time.monotonic()
+    assert list(reader.take(1.0)) == []
+    assert time.monotonic() - silent < 4.0
+    kafka_server.start()
+    classic.put(RELOAD % 2)
+    assert requests(taken(classic, reader, 1)) == ["r-2"]
+
+
+def test_a_reader_of_broadcasts_made_in_an_outage_begins_at_the_brokers_first_answer(classic, kafka_server):
+    classic.put(RELOAD % 1)
+    kafka_server.stop()
+    begun = time.monotonic()
+    reader = classic.broadcasts()
+    assert time.monotonic() - begun < 5.0
+    kafka_server.start()
+    until(lambda: list(reader.take(0.5)) == [] and len(reader._places.positions()) == 2)
+    classic.put(RELOAD % 2)
+    assert requests(taken(classic, reader, 1)) == ["r-2"]
+
+
+@pytest.mark.parametrize("away", ["kill", "freeze"])
+def test_a_reader_of_broadcasts_closes_within_its_deadline(classic, kafka_server, away):
+    reader = classic.broadcasts()
+    getattr(kafka_server, away)()
+    begun = time.monotonic()
+    reader.close()
+    assert time.monotonic() - begun < classic.config().close_timeout + 2.0
 
 
 @pytest.fixture
@@ -303,3 +349,18 @@ def test_sending_with_the_broker_away_fails_in_time_and_works_again_after(own, k
     producer.send(config.work_topic, b"kept")
     assert b"kept" in {message.value() for message in read_all(config.bootstrap_servers, config.work_topic)}
     producer.close()
+
+
+def test_a_burst_with_the_broker_away_holds_up_nobody_for_long_and_every_loss_is_counted(own, kafka_server):
+    config, *_ = own
+    kafka_server.freeze()
+    options = {"queue.buffering.max.messages": SecretStr("100")}
+    producer = KafkaProducer(config.model_copy(update={"options": options, "close_timeout": 1.0}))
+    notifications = KafkaNotifications(producer, config.notification_topic, "data_worker_a")
+    begun = time.monotonic()
+    for number in range(1000):
+        notifications.event("stats", {"number": number})
+    assert time.monotonic() - begun < 3.0
+    assert notifications.failures == 900
+    producer.close()
+    assert notifications.failures == 1000

@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from contracts.broker import CONTROL_TOPIC, DATA_TOPIC
+from ginkgo_data.adapters.kafka.broadcasts import KafkaBroadcasts
 from ginkgo_data.adapters.kafka.command_stream import KafkaCommandStream
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.producer import KafkaProducer
@@ -33,9 +34,20 @@ def ends(bootstrap: str, topics: tuple[str, ...], group: str = "nobody") -> list
     for topic in topics:
         for number in asking.list_topics(topic, timeout=10).topics[topic].partitions:
             place = TopicPartition(topic, number)
-            found.append(TopicPartition(topic, number, asking.get_watermark_offsets(place, timeout=10)[1]))
+            found.append(TopicPartition(topic, number, _end(asking, place)))
     asking.close()
     return found
+
+
+def _end(asking: Consumer, place: TopicPartition) -> int:
+    deadline = time.monotonic() + 10.0
+    while True:  # a partition that was just made has no leader for a moment
+        try:
+            return asking.get_watermark_offsets(place, timeout=10)[1]
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def committed(bootstrap: str, group: str, topic: str, number: int = 0) -> int:
@@ -83,7 +95,10 @@ class RealBroker:
         self.group = unique("group")
         self._age = 9999
         self._protocol = protocol
+        self._server = server
         self._streams: list[KafkaCommandStream] = []
+        self._preferred: list[KafkaCommandStream] = []
+        self._readers: list[KafkaBroadcasts] = []
         self.settings: dict[str, object] = {
             "bootstrap_servers": server.bootstrap,
             "group_id": self.group,
@@ -91,6 +106,7 @@ class RealBroker:
             "session_timeout": 2.0,
             "delivery_timeout": 10.0,
             "metadata_interval": 1.0,
+            "broadcast_interval": 0.5,
             **more,
         }
         for topic in (DATA_TOPIC, CONTROL_TOPIC):
@@ -138,21 +154,33 @@ class RealBroker:
         config = self.config(first)
         stream = KafkaCommandStream(config.model_copy(update=more), decode_command)
         self._streams.append(stream)
+        if first:
+            self._preferred.append(stream)
         return stream
 
     def open(self) -> KafkaCommandStream:
         return self._assigned(self.join())
 
     def _assigned(self, stream: KafkaCommandStream) -> KafkaCommandStream:
-        until(lambda: any(partition.topic == DATA_TOPIC for partition in stream.assigned))
+        until(lambda: any(partition.topic == DATA_TOPIC for partition in stream.state().assigned))
         return stream
 
     def restart(self, stream: KafkaCommandStream) -> KafkaCommandStream:
         stream.close()
-        return self.open()
+        # One that evicted another member would not get the partitions back from it otherwise.
+        return self._assigned(self.join(first=stream in self._preferred))
 
     def evict(self, stream: KafkaCommandStream) -> KafkaCommandStream:
         return self._assigned(self.join(first=True))
+
+    def expire(self, topic: str, number: int, before: int) -> None:
+        admin, place = self._server.admin(), TopicPartition(topic, number, before)
+        admin.delete_records([place])[place].result(10.0)
+
+    def broadcasts(self) -> KafkaBroadcasts:
+        reader = KafkaBroadcasts(self.config(), decode_command)
+        self._readers.append(reader)
+        return reader
 
     def work_queue(self) -> KafkaWorkQueue:
         return KafkaWorkQueue(self.producer, WORK_TOPIC)
@@ -164,7 +192,7 @@ class RealBroker:
         time.sleep(seconds)
 
     def close(self) -> None:
-        """End all members."""
-        for stream in self._streams:
-            stream.close()
+        """End all members and readers."""
+        for member in [*self._streams, *self._readers]:
+            member.close()
         self.producer.close()

@@ -1,5 +1,5 @@
 # Upstream: adapters.kafka.command_stream
-# Downstream: adapters.kafka.{commit_book, config, errors, inbox, lag_watch, member}
+# Downstream: adapters.kafka.{commit_book, config, errors, expiry, inbox, lag_watch, member}
 # Role: The one thread that owns the client: turns for ever, a new client after a fault
 """Nothing stops this thread but `stop`: an outage is waited through, a client that cannot go on is replaced."""
 
@@ -9,10 +9,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from ginkgo_data.adapters.kafka.commit_book import CommitBook
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.errors import RebuildNeededError
+from ginkgo_data.adapters.kafka.expiry import ExpiryWatch
 from ginkgo_data.adapters.kafka.inbox import Inbox
 from ginkgo_data.adapters.kafka.lag_watch import LagWatch
 from ginkgo_data.adapters.kafka.member import Member
@@ -28,12 +30,21 @@ class ClientThread(threading.Thread):
     Raises `ConfigurationError`.
     """
 
-    def __init__(self, config: KafkaConfig, inbox: Inbox, commits: CommitBook, watch: LagWatch) -> None:
+    def __init__(
+        self,
+        config: KafkaConfig,
+        inbox: Inbox,
+        commits: CommitBook,
+        watch: LagWatch,
+        expiry: ExpiryWatch,
+        now: Callable[[], datetime],
+    ) -> None:
         super().__init__(name="ginkgo-data-kafka-client", daemon=True)
-        self._join_group: Callable[[], Member] = lambda: Member(config, inbox, commits, watch)
+        self._join_group: Callable[[], Member] = lambda: Member(config, inbox, commits, watch, expiry, now)
         self._close_timeout = config.close_timeout
         self._inbox = inbox
         self._commits = commits
+        self._expiry = expiry
         self._stopping = threading.Event()
         self._member: Member | None = self._join_group()
         self.last_turn = time.monotonic()
@@ -85,6 +96,7 @@ class ClientThread(threading.Thread):
         self.rebuilt += 1
         gone, self._member = self._member, None
         self._inbox.revoke()
+        self._expiry.revoke()
         self._commits.forget()
         if gone:
             gone.close(self._close_timeout / 2)

@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka
+# Upstream: adapters.kafka, entrypoints.send
 # Downstream: adapters.kafka.wire_json, domain.model.{bars, codes, errors}
 # Role: Single fields of a command as the wire writes them: codes, days, flags, words, ids, times
 """Each function reads one field of whatever type arrived.

@@ -1,21 +1,24 @@
-# Upstream: none
-# Downstream: adapters.kafka, domain.model.{delivery, errors}, ports.command_stream
+# Upstream: entrypoints.container
+# Downstream: adapters.kafka, domain.model.{delivery, errors, stream}, ports.command_stream
 # Role: Port command_stream on Kafka: records of the group's member, decoded, and offsets given back
 """The command stream of a real broker: command topics and the work topic, one consumer group."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ginkgo_data.adapters.kafka.client_thread import ClientThread
 from ginkgo_data.adapters.kafka.commit_book import CommitBook
 from ginkgo_data.adapters.kafka.config import KafkaConfig
+from ginkgo_data.adapters.kafka.expiry import ExpiryWatch
 from ginkgo_data.adapters.kafka.inbox import Inbox
 from ginkgo_data.adapters.kafka.lag_watch import LagWatch
 from ginkgo_data.domain.model.delivery import Delivery, Partition
 from ginkgo_data.domain.model.errors import BrokerUnavailable
+from ginkgo_data.domain.model.stream import ExpiredRecords, StreamState
 from ginkgo_data.ports.command_stream import CommandDecoder
 
 
@@ -26,8 +29,8 @@ def _present() -> datetime:
 class KafkaCommandStream:
     """A member of the group, which joins when this is made. Safe for several threads.
 
-    `now` gives the present, zoned, by which work records fall due. Raises `ConfigurationError` when the options
-    cannot make a client; a broker that is away is waited for.
+    `now` gives the present, zoned: work records fall due by it, and it stands beside committed offsets. Raises
+    `ConfigurationError` when the options cannot make a client; a broker that is away is waited for.
     """
 
     def __init__(self, config: KafkaConfig, decode: CommandDecoder, now: Callable[[], datetime] = _present) -> None:
@@ -38,7 +41,8 @@ class KafkaCommandStream:
         self._inbox = Inbox(config.work_topic, config.inbox_limit, config.inbox_bytes, now)
         self._commits = CommitBook(self._inbox.may_commit)
         self._watch = LagWatch(config.stuck_after)
-        self._client = ClientThread(config, self._inbox, self._commits, self._watch)
+        self._expiry = ExpiryWatch()
+        self._client = ClientThread(config, self._inbox, self._commits, self._watch, self._expiry, now)
         self._client.start()
 
     def receive(self, limit: int, timeout: float) -> Sequence[Delivery]:
@@ -67,6 +71,25 @@ class KafkaCommandStream:
         """Stop intake at the broker while the worker cannot work, or let it go on."""
         self._inbox.hold(held)
 
+    def state(self) -> StreamState:
+        """Return assignment, lag and health as they were a moment ago; from any thread, waiting for nothing."""
+        assigned = tuple(self._inbox.partitions())
+        lags = {partition: self._lag(partition) for partition in assigned}
+        return StreamState(
+            assigned=assigned,
+            lag={partition: lag for partition, lag in lags.items() if lag is not None},
+            missing_topics=self._client.missing,
+            turned_ago=max(0.0, time.monotonic() - self._client.last_turn),
+        )
+
+    def expired(self) -> Sequence[ExpiredRecords]:
+        """Return the records found expired before they were read, each once in the life of this stream.
+
+        They are found when a partition is assigned, and while it is paused or slow. No commit of a partition is
+        sent before it is known where the group stood in it: a worker that asks before each commit misses none.
+        """
+        return self._expiry.take()
+
     def close(self) -> None:
         """Commit what was asked for and leave the group, within `close_timeout`; idempotent.
 
@@ -77,26 +100,7 @@ class KafkaCommandStream:
             self._client.join(self._close_timeout + 1.0)
             self._inbox.close()
 
-    def lag(self) -> Mapping[Partition, int]:
-        """Return the records not yet committed, per owned partition whose end is known; a few seconds old."""
-        found = {}
-        for partition in self._inbox.partitions():
-            lag = self._watch.lag((partition.topic, partition.number), self._commits.acknowledged(partition))
-            if lag is not None:
-                found[partition] = lag
-        return found
-
-    @property
-    def assigned(self) -> Sequence[Partition]:
-        """The partitions that are this member's, in their present epoch."""
-        return self._inbox.partitions()
-
-    @property
-    def last_turn(self) -> float:
-        """When the client's thread last began a turn (monotonic seconds): old means that it hangs."""
-        return self._client.last_turn
-
-    @property
-    def missing_topics(self) -> Mapping[str, str]:
-        """Subscribed topics that cannot be read, with the broker's words; the others are read all the same."""
-        return self._client.missing
+    def _lag(self, partition: Partition) -> int | None:
+        place = (partition.topic, partition.number)
+        acknowledged = self._commits.acknowledged(partition)
+        return self._watch.lag(place, self._expiry.start(place) if acknowledged is None else acknowledged)

@@ -49,16 +49,21 @@ class CommitBook:
         with self._lock:
             return self._acknowledged.get(partition)
 
-    def next_batch(self) -> dict[Partition, int]:
-        """Return what to send now, noted as on the way; empty while a commit is, or one just failed."""
+    def next_batch(self, ready: Callable[[tuple[str, int]], bool]) -> dict[Partition, int]:
+        """Return what to send now, noted as on the way; empty while a commit is, or one just failed.
+
+        What is not `ready` stays asked for.
+        """
         with self._lock:
             if self._flying or time.monotonic() < self._not_before:
                 return {}
-            return self._take_off(tuple(self._asked))
+            return self._take_off([p for p in self._asked if ready((p.topic, p.number))])
 
-    def last_batch(self, places: Iterable[tuple[str, int]]) -> dict[Partition, int]:
+    def last_batch(
+        self, places: Iterable[tuple[str, int]], ready: Callable[[tuple[str, int]], bool]
+    ) -> dict[Partition, int]:
         """Return what is asked for of `places`, which are being taken away; also while another is on the way."""
-        leaving = set(places)
+        leaving = {place for place in places if ready(place)}
         with self._lock:
             return self._take_off([p for p in self._asked if (p.topic, p.number) in leaving])
 

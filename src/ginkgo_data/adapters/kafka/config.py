@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka
+# Upstream: adapters.kafka, entrypoints
 # Downstream: adapters.kafka.wire, pydantic
 # Role: Settings of the Kafka family, and the one table of client options per group protocol
 """How to reach the broker, in which group, and which options the clients are given.
@@ -54,10 +54,13 @@ _CONSUMER_PREFIXES = (
     "queued.",
     "session.",
 )
+_MEMBER_PREFIXES = ("group.", "heartbeat.", "max.poll.", "partition.assignment.", "session.")
+"""Options of members of a group only."""
 _PRODUCER_PREFIXES = ("batch.", "compression.", "linger.", "partitioner", "queue.buffering.", "sticky.")
 
 
-def _as_text(value: object) -> object:
+def as_text(value: object) -> object:
+    """Return an option as librdkafka spells it: ``true`` and ``false``, numbers as digits."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value
@@ -69,6 +72,8 @@ class KafkaConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     bootstrap_servers: str = Field(default="localhost:9092", min_length=1)
+    client_id: str = Field(default="ginkgo_data", min_length=1)
+    """How the broker names the clients, in its logs and in the group's list; ``client.id`` in `options` wins."""
     group_id: str = Field(default="data_worker_group", min_length=1)
     topics: tuple[str, ...] = Field(default=(DATA_TOPIC, CONTROL_TOPIC), min_length=1)
     """Command topics; the work topic is read beside them."""
@@ -93,7 +98,9 @@ class KafkaConfig(BaseModel):
     """How often a missing topic or new partitions are looked for."""
     stuck_after: float = Field(default=60.0, gt=0)
     """A partition with lag and without progress for so long means a new client (librdkafka#5591)."""
-    options: Mapping[str, Annotated[SecretStr, BeforeValidator(_as_text)]] = Field(default_factory=dict)
+    broadcast_interval: float = Field(default=60.0, gt=0)
+    """How often the private reader of broadcasts looks for new partitions."""
+    options: Mapping[str, Annotated[SecretStr, BeforeValidator(as_text)]] = Field(default_factory=dict)
     """More options of librdkafka, by its names: ``security.protocol``, ``sasl.password``, ``ssl.ca.location`` …"""
 
     @model_validator(mode="after")
@@ -131,6 +138,7 @@ class KafkaConfig(BaseModel):
         """Return the options of a member of the group, secrets in clear."""
         return {
             "bootstrap.servers": self.bootstrap_servers,
+            "client.id": self.client_id,
             "group.id": self.group_id,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -147,10 +155,30 @@ class KafkaConfig(BaseModel):
             **self._passed_through(_PRODUCER_PREFIXES),
         }
 
+    def reader_options(self) -> dict[str, Option]:
+        """Return the options of a reader that is in no group and commits nothing, secrets in clear."""
+        return {
+            "bootstrap.servers": self.bootstrap_servers,
+            "client.id": self.client_id,
+            # Demanded by the client library; never joined, and in nobody's list of groups.
+            "group.id": f"{self.group_id}.broadcasts",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            # A log that lost what was to come next, or was made anew, is read from its beginning.
+            "auto.offset.reset": "earliest",
+            "allow.auto.create.topics": False,
+            "queued.min.messages": 1000,
+            "queued.max.messages.kbytes": 4 * 1024,
+            "socket.keepalive.enable": True,
+            "log.connection.close": False,
+            **self._passed_through((*_PRODUCER_PREFIXES, *_MEMBER_PREFIXES)),
+        }
+
     def producer_options(self) -> dict[str, Option]:
         """Return the options of an idempotent producer, secrets in clear."""
         return {
             "bootstrap.servers": self.bootstrap_servers,
+            "client.id": self.client_id,
             "enable.idempotence": True,
             "acks": "all",
             "message.timeout.ms": _ms(self.delivery_timeout),
@@ -168,6 +196,7 @@ class KafkaConfig(BaseModel):
         """Return the options of a client that asks and creates only, secrets in clear."""
         return {
             "bootstrap.servers": self.bootstrap_servers,
+            "client.id": self.client_id,
             "log.connection.close": False,
             **self._passed_through(_CONSUMER_PREFIXES + _PRODUCER_PREFIXES),
         }

@@ -1,4 +1,4 @@
-# Upstream: none
+# Upstream: entrypoints.container
 # Downstream: adapters.kafka.{errors, letter_wire, producer}, domain.model.disposition
 # Role: Port dead_letters on Kafka: one record per letter on a compacted topic
 """The key is the delivery's id, so that compaction keeps one letter of a delivery given up twice."""

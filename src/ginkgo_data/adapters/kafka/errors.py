@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka
+# Upstream: adapters.kafka, entrypoints.{letters, show_send, status}
 # Downstream: domain.model.errors, confluent_kafka
 # Role: What a failed call of the broker means: librdkafka's errors as errors of the package
 """The exception map of the family.

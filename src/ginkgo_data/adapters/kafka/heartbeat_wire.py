@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: entrypoints.{container, operator_parts, status}
 # Downstream: adapters.kafka.{command_fields, command_shapes, wire_json}, domain.model.{errors, worker}, pydantic
 # Role: Heartbeats as the one JSON object that upstream's readers and the specification's both take, and back
 """A heartbeat on the wire: what upstream's code writes (flat), the specification's keys and ours beside it.

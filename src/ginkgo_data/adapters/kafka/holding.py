@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka.{inbox, lag_watch, member, records}
+# Upstream: adapters.kafka
 # Downstream: adapters.kafka.work_wire, domain.model.delivery
 # Role: What is in hand of one assigned partition, first in, first out
 """One partition's part of the inbox. Guarded by the inbox's lock."""

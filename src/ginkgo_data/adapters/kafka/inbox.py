@@ -37,14 +37,15 @@ class Inbox:
 
     # -- the client's thread ----------------------------------------------------------------------
 
-    def assign(self, places: Iterable[Place]) -> None:
-        """Note that `places` are this member's from now on, in a new epoch."""
+    def assign(self, places: Iterable[Place]) -> list[Partition]:
+        """Note that `places` are this member's from now on, in a new epoch; return them in it."""
         with self._changed:
             self._epoch += 1
-            for topic, number in places:
-                self._holdings[topic, number] = Holding(
-                    Partition(topic, number, self._epoch), topic == self._work_topic
-                )
+            mine = [Partition(topic, number, self._epoch) for topic, number in places]
+            for partition in mine:
+                is_work = partition.topic == self._work_topic
+                self._holdings[partition.topic, partition.number] = Holding(partition, is_work)
+            return mine
 
     def revoke(self, places: Iterable[Place] | None = None) -> None:
         """Forget `places` (None: all) and what is in hand of them; idempotent."""

@@ -1,7 +1,7 @@
-# Upstream: adapters.kafka.{client_thread, command_stream, member}
+# Upstream: adapters.kafka.{client_thread, command_stream, member, reading_places}
 # Downstream: adapters.kafka.holding, confluent_kafka
-# Role: Lag per partition, and the partition that stands still although it should not
-"""Looks at one partition at a time, so that the thread that owns the client never waits long.
+# Role: Ends and lag per partition, and the partition that stands still although it should not
+"""Looks at all partitions of a topic at once: two short questions, and fewer of them while nobody answers.
 
 A partition that stays paused inside the client after a rebalance (librdkafka#5591) shows as lag without progress.
 """
@@ -9,10 +9,11 @@ A partition that stays paused inside the client after a rebalance (librdkafka#55
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaException, TopicPartition
 
 from ginkgo_data.adapters.kafka.holding import Place
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer
 
 LOOK_EVERY = 1.0
-LOOK_TIMEOUT = 1.0
-"""Seconds that one question to the broker may take."""
+LOOK_TIMEOUT = 0.6
+"""Seconds that one question to the broker may take; of a topic that does not answer nothing more is asked."""
+LONGEST_BACKOFF = 8.0
 
 
 class LagWatch:
@@ -29,54 +31,59 @@ class LagWatch:
 
     def __init__(self, stuck_after: float) -> None:
         self._stuck_after = stuck_after
+        self._lows: dict[Place, int] = {}
         self._ends: dict[Place, int] = {}
-        self._starts: dict[Place, int] = {}
-        self._marks: dict[Place, tuple[int | None, float]] = {}
+        self._marks: dict[Place, tuple[int, float]] = {}
         self._excused: set[tuple[Place, int]] = set()
-        self._looked_at = 0.0
-        self._turn = 0
+        self._look_at = 0.0
+        self._failures = 0
 
-    def lag(self, place: Place, committed: int | None) -> int | None:
-        """Return how many offsets lie between the group's position and the end; None before it was looked up."""
-        end, start = self._ends.get(place), self._starts.get(place)
-        position = start if committed is None else committed
-        return None if end is None or position is None else max(0, end - position)
+    def lag(self, place: Place, position: int | None) -> int | None:
+        """Return how many offsets lie between the group's position (None: it has none) and the end, if that is known.
+
+        What has expired is no lag: it will never be read.
+        """
+        low, end = self._lows.get(place), self._ends.get(place)
+        return None if low is None or end is None else max(0, end - max(position or 0, low))
 
     def forget(self, place: Place) -> None:
-        """Forget a partition that was taken away, or has just been assigned anew."""
-        for known in (self._ends, self._starts, self._marks):
+        """Forget a partition that was taken away, or has just been assigned anew; it is looked at in the next turn."""
+        for known in (self._lows, self._ends, self._marks):
             known.pop(place, None)
+        self._look_at = 0.0
 
-    def look(self, consumer: Consumer, following: Mapping[Place, int | None], paused: set[Place]) -> Place | None:
-        """Look at the next partition, every `LOOK_EVERY`; return one that stands still, None otherwise."""
-        # Those of which nothing is known yet go first, one in each turn.
-        unknown = [place for place in following if place not in self._ends]
+    def look(self, consumer: Consumer, places: Collection[Place]) -> Mapping[Place, int]:
+        """Look at `places`, every `LOOK_EVERY`; return the low watermarks of those that answer, none between looks."""
+        if not places or time.monotonic() < self._look_at:
+            return {}
+        lows: dict[Place, int] = {}
+        ends: dict[Place, int] = {}
+        for topic in {topic for topic, _ in places}:
+            mine = [place for place in places if place[0] == topic]
+            with suppress(KafkaException):  # a topic that is just being deleted keeps no other one back
+                lows |= watermarks(consumer, mine, OFFSET_BEGINNING, LOOK_TIMEOUT)
+                ends |= watermarks(consumer, mine, OFFSET_END, LOOK_TIMEOUT)
+        self._failures = 0 if len(lows) == len(ends) == len(places) else self._failures + 1
+        soon = min(LONGEST_BACKOFF, 0.25 * 2.0 ** min(self._failures, 10))
+        self._look_at = time.monotonic() + (soon if self._failures else LOOK_EVERY)
+        self._lows.update(lows)
+        self._ends.update(ends)
+        return lows
+
+    def stuck(self, positions: Mapping[Place, int | None], paused: set[Place]) -> Place | None:
+        """Return a partition that has stood still for `stuck_after` at its position, though there is more to come."""
+        for place, position in positions.items():
+            low, end = self._lows.get(place), self._ends.get(place)
+            if low is None or end is None:
+                continue
+            if self._stands_still(place, max(position or 0, low), end, place in paused):
+                return place
+        return None
+
+    def _stands_still(self, place: Place, position: int, end: int, is_paused: bool) -> bool:
         now = time.monotonic()
-        if not following or (now - self._looked_at < LOOK_EVERY and not unknown):
-            return None
-        self._looked_at = now
-        self._turn += 1
-        places = unknown or list(following)
-        place = places[self._turn % len(places)]
-        try:
-            self._ask(consumer, place)
-        except KafkaException:
-            return None
-        return place if self._stands_still(place, following[place], place in paused) else None
-
-    def _ask(self, consumer: Consumer, place: Place) -> None:
-        where = TopicPartition(*place)
-        low, high = consumer.get_watermark_offsets(where, timeout=LOOK_TIMEOUT, cached=False)
-        if place not in self._starts:
-            (committed,) = consumer.committed([where], timeout=LOOK_TIMEOUT)
-            self._starts[place] = committed.offset if committed.offset >= 0 else low
-        self._ends[place] = high
-
-    def _stands_still(self, place: Place, following: int | None, is_paused: bool) -> bool:
-        now = time.monotonic()
-        position = self._starts[place] if following is None else following
         before, since = self._marks.get(place, (None, now))
-        if is_paused or position >= self._ends[place] or before != position:
+        if is_paused or position >= end or before != position:
             self._marks[place] = (position, now)
             return False
         if now - since < self._stuck_after or (place, position) in self._excused:
@@ -84,3 +91,15 @@ class LagWatch:
         # A log can end in markers that no client is given: a new client at the same place proves it.
         self._excused.add((place, position))
         return True
+
+
+def watermarks(consumer: Consumer, places: Collection[Place], which: int, timeout: float) -> dict[Place, int]:
+    """Return the low (`which` is OFFSET_BEGINNING) or high (OFFSET_END) watermarks of those that answer.
+
+    One question for all. Raises `KafkaException` when nobody answers within `timeout` seconds.
+    """
+    asked = [TopicPartition(topic, number, which) for topic, number in places]
+    answers = consumer.offsets_for_times(asked, timeout=timeout)
+    return {
+        (answer.topic, answer.partition): answer.offset for answer in answers if not answer.error and answer.offset >= 0
+    }

@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka.dead_letters, entrypoints.container
+# Upstream: adapters.kafka.{dead_letters, kept_letter}, entrypoints.{container, show_letters}
 # Downstream: adapters.kafka.work_wire, domain.model.disposition
 # Role: Dead letters as records: the original bytes as value, the why and the where as headers
 """A dead letter on the wire can be replayed from its value alone; everything else is said in headers.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from hashlib import sha256
 
-from ginkgo_data.adapters.kafka.work_wire import foreign_headers, origin_of, text_bytes
+from ginkgo_data.adapters.kafka.work_wire import foreign_headers, history_of, text_bytes
 from ginkgo_data.domain.model.disposition import DeadLetter
 
 CUT_VALUE = 64 * 1024
@@ -31,6 +31,12 @@ class LetterHeader(StrEnum):
     PARTITION = "ginkgo-partition"
     OFFSET = "ginkgo-offset"
     """Topic, partition and offset of the record that was given up (of a work record: its own)."""
+    ORIGIN_TOPIC = "ginkgo-origin-topic"
+    ORIGIN_PARTITION = "ginkgo-origin-partition"
+    ORIGIN_OFFSET = "ginkgo-origin-offset"
+    """The same of the command's first record."""
+    FIRST_ERROR = "ginkgo-first-error"
+    """Why the command was parked the first time; absent: it never was."""
     ATTEMPTS = "ginkgo-attempts"
     REQUEST_ID = "ginkgo-request-id"
     SINCE = "ginkgo-since"
@@ -49,7 +55,7 @@ class LetterHeader(StrEnum):
 
 def dead_letter_key(letter: DeadLetter) -> str:
     """Return the letter's identity: one delivery given up twice is one letter, for other codes another one."""
-    origin = origin_of(letter.delivery.record)
+    origin = letter.delivery.delivery_id
     if not letter.codes:
         return origin
     return f"{origin}/{sha256(','.join(sorted(letter.codes)).encode()).hexdigest()[:16]}"
@@ -63,7 +69,7 @@ def encode_dead_letter(letter: DeadLetter) -> tuple[bytes, dict[str, bytes]]:
         own[LetterHeader.CODES] = ",".join(letter.codes).encode()
     if record.key is not None:
         own[LetterHeader.KEY] = record.key
-    return record.value or b"", foreign_headers(record) | _named(own)
+    return record.value or b"", foreign_headers(record) | _headers(letter, own)
 
 
 def encode_cut_dead_letter(letter: DeadLetter) -> tuple[bytes, dict[str, bytes]]:
@@ -76,13 +82,13 @@ def encode_cut_dead_letter(letter: DeadLetter) -> tuple[bytes, dict[str, bytes]]
     own = _place_and_reason(letter)
     own[LetterHeader.CUT_LENGTH] = str(len(whole)).encode()
     own[LetterHeader.CUT_SHA256] = sha256(whole).hexdigest().encode()
-    return whole[:CUT_VALUE], _named(own)
+    return whole[:CUT_VALUE], _headers(letter, own)
 
 
 def _place_and_reason(letter: DeadLetter) -> dict[LetterHeader, bytes]:
     record, since = letter.delivery.record, letter.delivery.first_delivered
     headers = {
-        LetterHeader.DELIVERY_ID: text_bytes(origin_of(record)),
+        LetterHeader.DELIVERY_ID: text_bytes(letter.delivery.delivery_id),
         LetterHeader.REASON: text_bytes(letter.reason)[:_LONGEST_REASON],
         LetterHeader.ERROR: text_bytes(letter.error),
         LetterHeader.TOPIC: text_bytes(record.partition.topic),
@@ -101,5 +107,6 @@ def _place_and_reason(letter: DeadLetter) -> dict[LetterHeader, bytes]:
     return headers
 
 
-def _named(headers: dict[LetterHeader, bytes]) -> dict[str, bytes]:
-    return {str(name): value for name, value in headers.items()}
+def _headers(letter: DeadLetter, own: dict[LetterHeader, bytes]) -> dict[str, bytes]:
+    history = {name: value[:_LONGEST_REASON] for name, value in history_of(letter.delivery.record).items()}
+    return history | {str(name): value for name, value in own.items()}

@@ -11,19 +11,21 @@ while everything is paused is a record like any other.
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from ginkgo_data.adapters.kafka.closing import close_within
 from ginkgo_data.adapters.kafka.commit_book import CommitBook
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.errors import MISSING_TOPIC_CODES, RebuildNeededError, broker_errors
+from ginkgo_data.adapters.kafka.expiry import ExpiryWatch
 from ginkgo_data.adapters.kafka.holding import Place
 from ginkgo_data.adapters.kafka.inbox import Inbox
 from ginkgo_data.adapters.kafka.lag_watch import LagWatch
-from ginkgo_data.adapters.kafka.records import offsets_of, places_of, record_of, shown_places
+from ginkgo_data.adapters.kafka.records import moment_of, offsets_of, places_of, record_of, shown_places
 from ginkgo_data.domain.model.delivery import Partition
 
 log = logging.getLogger(__name__)
@@ -36,13 +38,26 @@ CHUNK = 500
 
 
 class Member:
-    """Raises `ConfigurationError` when the options cannot make a client."""
+    """`now` gives the present, zoned, which stands beside each committed offset.
 
-    def __init__(self, config: KafkaConfig, inbox: Inbox, commits: CommitBook, watch: LagWatch) -> None:
+    Raises `ConfigurationError` when the options cannot make a client.
+    """
+
+    def __init__(
+        self,
+        config: KafkaConfig,
+        inbox: Inbox,
+        commits: CommitBook,
+        watch: LagWatch,
+        expiry: ExpiryWatch,
+        now: Callable[[], datetime],
+    ) -> None:
         self._incremental = config.group_protocol == "consumer"
         self._inbox = inbox
         self._commits = commits
         self._watch = watch
+        self._expiry = expiry
+        self._now = now
         self._paused: set[Place] = set()
         self._fault: str | None = None
         self._live = True
@@ -65,9 +80,9 @@ class Member:
             for message in self._consumer.consume(CHUNK, COMPANY):
                 self._take_in(message)
         self._apply_pauses()
+        self._look()
         self.send_commits()
-        stuck = self._watch.look(self._consumer, self._inbox.following(), self._paused)
-        if stuck:
+        if stuck := self._stuck():
             raise RebuildNeededError(f"{stuck[0]}-{stuck[1]} has lag and makes no progress")
         if self._fault:
             raise RebuildNeededError(self._fault)
@@ -76,25 +91,30 @@ class Member:
         """Wait up to `timeout` seconds until what was asked for is committed; nothing more is taken in."""
         deadline = time.monotonic() + timeout
         while self._commits.waited() > 0 and time.monotonic() < deadline and not self._fault:
+            self._look()
             self.send_commits()
             message = self._consumer.poll(POLL)
             if message is not None and (error := message.error()):
                 log.warning("while leaving the group: %s", error)
 
     def close(self, timeout: float) -> bool:
-        """Leave the group; return whether that was done within `timeout` seconds.
-
-        `Consumer.close()` can block for ever while the broker is away, so a thread of its own does it.
-        """
+        """Leave the group; return whether that was done within `timeout` seconds."""
         self._live = False
-        leaving = threading.Thread(target=self._leave, daemon=True)
-        leaving.start()
-        leaving.join(timeout)
-        return not leaving.is_alive()
+        return close_within(self._consumer, timeout)
 
     def send_commits(self) -> None:
-        """Send what is asked for, unless a commit is on the way."""
-        self._send(self._commits.next_batch())
+        """Send what is asked for, unless a commit is on the way; nothing that could hide what expired."""
+        self._send(self._commits.next_batch(self._expiry.settled))
+
+    def _look(self) -> None:
+        """Learn where the group stands, where the partitions begin and end, and what expired; bounded as a whole."""
+        if self._expiry.learn(self._consumer):
+            self._expiry.compare(self._watch.look(self._consumer, self._inbox.following().keys()), self._paused)
+
+    def _stuck(self) -> Place | None:
+        following = self._inbox.following()
+        positions = {p: self._expiry.start(p) if offset is None else offset for p, offset in following.items()}
+        return self._watch.stuck(positions, self._paused)
 
     # -- records ----------------------------------------------------------------------------------
 
@@ -106,6 +126,7 @@ class Member:
         self.missing.pop(record.partition.topic, None)
         if not self._inbox.put(record):
             raise RebuildNeededError(f"the offsets of {record.delivery_id} went back")
+        self._expiry.came((record.partition.topic, record.partition.number), record.offset)
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
         topic = message.topic()
@@ -138,7 +159,7 @@ class Member:
         for place in places:
             self._watch.forget(place)
             self.missing.pop(place[0], None)
-        self._inbox.assign(places)
+        self._expiry.assign(self._inbox.assign(places))
         if places:
             log.info("assigned: %s", shown_places(places))
         self._apply_pauses()
@@ -147,7 +168,7 @@ class Member:
         places = places_of(partitions)
         if self._live:
             # Sent before the partitions go; the client orders it before the next join, nobody waits here.
-            self._send(self._commits.last_batch(places))
+            self._send(self._commits.last_batch(places, self._expiry.settled))
             log.info("revoked: %s", shown_places(places))
         self._let_go(consumer, partitions)
 
@@ -158,6 +179,7 @@ class Member:
     def _let_go(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if self._live:
             self._inbox.revoke(places_of(partitions))
+            self._expiry.revoke(places_of(partitions))
             self._commits.forget(places_of(partitions))
         if self._incremental:
             consumer.incremental_unassign(partitions)
@@ -182,7 +204,8 @@ class Member:
     def _send(self, batch: Mapping[Partition, int]) -> None:
         if not batch:
             return
-        offsets = [TopicPartition(p.topic, p.number, offset) for p, offset in batch.items()]
+        sent_at = self._now().isoformat()
+        offsets = [TopicPartition(p.topic, p.number, offset, metadata=sent_at) for p, offset in batch.items()]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
@@ -193,11 +216,11 @@ class Member:
         failed = [p for p in partitions if error or p.error]
         for partition in failed:
             log.warning("commit of %s failed: %s", partition, error or partition.error)
-        if self._live:
-            self._commits.answered(offsets_of(partitions), places_of(failed))
-
-    def _leave(self) -> None:
-        try:
-            self._consumer.close()
-        except (KafkaException, RuntimeError) as error:
-            log.warning("the group was not left cleanly: %s", error)
+        if not self._live:
+            return
+        self._commits.answered(offsets_of(partitions), places_of(failed))
+        for partition in partitions:
+            if partition not in failed:
+                self._expiry.committed(
+                    (partition.topic, partition.partition), moment_of(partition.metadata) or self._now()
+                )

@@ -1,5 +1,5 @@
-# Upstream: none
-# Downstream: adapters.kafka.{producer, report_wire, wire_json, wire_out}, domain.model.quality
+# Upstream: entrypoints.container
+# Downstream: adapters.kafka.{producer, report_wire, wire_json, wire_out}, domain.model.quality, ports.notifications
 # Role: Port notifications on Kafka: reports, alerts and events on the notification topic
 """Telling waits for nothing: the acknowledgement comes later, and a failure is logged and counted."""
 
@@ -15,6 +15,7 @@ from ginkgo_data.adapters.kafka.report_wire import REPORT_KEY, encode_report
 from ginkgo_data.adapters.kafka.wire_json import Json, to_bytes
 from ginkgo_data.adapters.kafka.wire_out import encode_alert, encode_event
 from ginkgo_data.domain.model.quality import Alert, DataQualityReport
+from ginkgo_data.ports.notifications import Told
 
 log = logging.getLogger(__name__)
 
@@ -46,22 +47,22 @@ class KafkaNotifications:
         with self._lock:
             return self._failures
 
-    def report(self, report: DataQualityReport) -> None:
-        """Publish a job's report, whole."""
-        self._post(REPORT_KEY, encode_report(report))
+    def report(self, report: DataQualityReport, told: Told | None = None) -> None:
+        """Publish a job's report, whole; `told` is called when the broker has acknowledged it."""
+        self._post(REPORT_KEY, encode_report(report), told)
 
-    def alert(self, alert: Alert) -> None:
-        """Publish an alert."""
-        self._post(ALERT_KEY, encode_alert(alert, self._node_id))
+    def alert(self, alert: Alert, told: Told | None = None) -> None:
+        """Publish an alert; `told` is called when the broker has acknowledged it."""
+        self._post(ALERT_KEY, encode_alert(alert, self._node_id), told)
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         """Publish an event as it is now, whatever becomes of `data`."""
         self._post(EVENT_KEY, encode_event(kind, data, self._node_id, self._now()))
 
-    def _post(self, key: str, message: Json) -> None:
+    def _post(self, key: str, message: Json, told: Told | None = None) -> None:
         def failed(reason: str) -> None:
             with self._lock:
                 self._failures += 1
             log.warning("%s was not told: %s", message.get("type"), reason)
 
-        self._producer.post(self._topic, to_bytes(message), key.encode(), failed)
+        self._producer.post(self._topic, to_bytes(message), key.encode(), failed, told)

@@ -1,7 +1,10 @@
-# Upstream: adapters.kafka.{dead_letters, notifications, work_queue}
+# Upstream: adapters.kafka, entrypoints.{container, letters, operator_parts}
 # Downstream: adapters.kafka.{config, errors}, domain.model.errors, confluent_kafka
 # Role: Records out: idempotent, acknowledged by all replicas, awaited with a deadline
-"""The producer of the family: `send` waits for the acknowledgement, `post` does not."""
+"""The producer of the family: `send` waits for the acknowledgement, `post` does not.
+
+A thread of the producer serves its callbacks, so an acknowledgement is known at once, whoever sends next or not.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.errors import TopicMissing, broker_errors, translated
@@ -21,6 +24,12 @@ log = logging.getLogger(__name__)
 
 GRACE = 5.0
 """Seconds beyond `delivery_timeout` for the client's own word on a record, which comes by then."""
+SERVE = 0.5
+"""Seconds of one wait for callbacks; `close` takes no longer to be seen."""
+FULL_WAIT = 1.0
+"""Seconds that `post` waits for room in the client's queue …"""
+FULL_REST = 10.0
+"""… and seconds for which it does not wait again where that was in vain: telling never holds up work."""
 
 
 @dataclass(slots=True)
@@ -38,7 +47,7 @@ class _Delivery:
 class KafkaProducer:
     """Safe for several threads. `restore(topic)` makes a topic of ours that is missing and says whether it did.
 
-    Raises `ConfigurationError` when the options cannot make a client.
+    The owner closes it, which also ends its thread. Raises `ConfigurationError` when the options cannot make a client.
     """
 
     def __init__(self, config: KafkaConfig, restore: Callable[[str], bool] = lambda _: False) -> None:
@@ -46,13 +55,18 @@ class KafkaProducer:
         self._restore = restore
         self._lock = threading.Lock()
         self._producer = self._open()
+        self._retired: list[Producer] = []
+        self._rest_until = 0.0
+        self._closed = threading.Event()
         self.renewed = 0
         """How many clients were replaced after a fatal error."""
+        self._serving = threading.Thread(target=self._serve, name="ginkgo-data-kafka-producer", daemon=True)
+        self._serving.start()
 
     def send(
-        self, topic: str, value: bytes, key: bytes | None = None, headers: Mapping[str, bytes] | None = None
+        self, topic: str, value: bytes | None, key: bytes | None = None, headers: Mapping[str, bytes] | None = None
     ) -> None:
-        """Write a record and wait for its acknowledgement.
+        """Write a record (a null value is a tombstone) and wait for its acknowledgement.
 
         A topic of ours that is missing is made, and the record is sent again. Raises `BrokerUnavailable` when
         there is no acknowledgement within `delivery_timeout` (the record may have been kept all the same),
@@ -66,19 +80,34 @@ class KafkaProducer:
             self._learn(topic)
             self._send(topic, value, key, headers)
 
-    def post(self, topic: str, value: bytes, key: bytes | None, failed: Callable[[str], None]) -> None:
-        """Hand a record over without waiting; `failed` is told, here or later, when it was not kept."""
+    def post(
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None,
+        failed: Callable[[str], None],
+        kept: Callable[[], None] | None = None,
+    ) -> None:
+        """Hand a record over without waiting for the broker.
+
+        `kept` is called, from any thread, when it is acknowledged; `failed`, here or later, when it was not kept.
+        A full queue of the client (a burst, a broker that is away) is waited for, up to `FULL_WAIT`.
+        """
 
         def done(error: KafkaError | None, _: Message) -> None:
-            if error is not None:
-                self._seen(producer, error)
-                failed(str(error))
+            try:
+                if error is not None:
+                    self._seen(producer, error)
+                    failed(str(error))
+                elif kept is not None:
+                    kept()
+            except Exception:  # a caller's fault must not end the thread that serves all
+                log.exception("the end of a record for %s could not be told", topic)
 
         producer = self._producer
         try:
             with broker_errors(f"writing to {topic}"):
-                producer.produce(topic, value, key, on_delivery=done)
-                producer.poll(0)
+                self._produce_patiently(producer, topic, value, key, done)
         except GinkgoDataError as error:
             failed(str(error))
 
@@ -91,8 +120,42 @@ class KafkaProducer:
         if not self.flush(self._config.close_timeout):
             log.warning("%d records were not acknowledged in time and are given up", len(self._producer))
             self._producer.purge()
+            self._producer.poll(0)
+        self._closed.set()
+        self._serving.join(2 * SERVE)
 
-    def _send(self, topic: str, value: bytes, key: bytes | None, headers: Mapping[str, bytes] | None) -> None:
+    def _serve(self) -> None:
+        """Serve callbacks until `close`; those of a client that was replaced until it has none left."""
+        while not self._closed.is_set():
+            self._producer.poll(SERVE)
+            for producer in tuple(self._retired):
+                producer.poll(0)
+                if not len(producer):
+                    self._retired.remove(producer)
+
+    def _produce_patiently(
+        self,
+        producer: Producer,
+        topic: str,
+        value: bytes,
+        key: bytes | None,
+        done: Callable[[KafkaError | None, Message], None],
+    ) -> None:
+        patient = time.monotonic() >= self._rest_until
+        deadline = time.monotonic() + (FULL_WAIT if patient else 0.0)
+        while True:
+            try:
+                return producer.produce(topic, value, key, on_delivery=done)
+            except BufferError:
+                if time.monotonic() >= deadline:
+                    self._rest_until = time.monotonic() + FULL_REST if patient else self._rest_until
+                    raise
+                producer.poll(0.01)
+            except KafkaException as error:
+                self._seen(producer, error.args[0])
+                raise
+
+    def _send(self, topic: str, value: bytes | None, key: bytes | None, headers: Mapping[str, bytes] | None) -> None:
         what = f"writing to {topic}"
         producer, delivery = self._producer, _Delivery()
         with broker_errors(what):
@@ -102,9 +165,8 @@ class KafkaProducer:
                 self._seen(producer, error.args[0] if error.args else None)
                 raise
         deadline = time.monotonic() + self._config.delivery_timeout + GRACE
-        while not delivery.told.is_set() and time.monotonic() < deadline:
-            # Another thread's poll may serve this record's callback, so nobody polls for long.
-            producer.poll(0.05)
+        while not delivery.told.wait(0.05) and time.monotonic() < deadline:
+            producer.poll(0)  # nobody else does for a client that was just closed
         if not delivery.told.is_set():
             raise BrokerUnavailable(f"{what}: not acknowledged within {self._config.delivery_timeout:g} s")
         if delivery.error is not None:
@@ -135,5 +197,6 @@ class KafkaProducer:
         with self._lock:
             if self._producer is producer:
                 log.error("a new producer after a fatal error: %s", error)
+                self._retired.append(producer)
                 self._producer = self._open()
                 self.renewed += 1

@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka.member
+# Upstream: adapters.kafka.{broadcasts, expiry, member, topic_reader}
 # Downstream: adapters.kafka.holding, domain.model.delivery, confluent_kafka
 # Role: The client library's messages and partitions as values of the domain
 """What librdkafka hands out, translated."""
@@ -31,6 +31,16 @@ def _headers(message: Message) -> dict[str, bytes]:
     """Return the headers; of a name that comes twice the last, of a null value the empty one."""
     given: Any = message.headers() or []  # a list of pairs here; the library's type allows what only producers take
     return {name: value or b"" for name, value in given}
+
+
+def moment_of(metadata: str | None) -> datetime | None:
+    """Return the time that stands beside a committed offset, zoned; None where something else does, or nothing."""
+    try:
+        moment = datetime.fromisoformat(metadata or "")
+    except ValueError:
+        return None
+    # Others write there what they like; the bounds leave room to change the zone.
+    return moment if moment.tzinfo and 2000 <= moment.year <= 9000 else None
 
 
 def places_of(partitions: list[TopicPartition]) -> list[Place]:

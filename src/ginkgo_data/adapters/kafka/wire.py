@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka.{config, work_queue}, entrypoints.{container, quickstart}
+# Upstream: adapters.kafka.{config, letter_replay, work_queue}, entrypoints.{container, quickstart, send, worker_cli}
 # Downstream: adapters.kafka, domain.model.{commands, delivery, disposition, errors}, pydantic
 # Role: Commands on the wire: any sender's bytes to a delivery, a command of ours to bytes
 """The wire of commands.
@@ -21,7 +21,7 @@ from ginkgo_data.adapters.kafka.command_fields import LONGEST_TEXT, ZONE, text_o
 from ginkgo_data.adapters.kafka.command_params import OWN_WORDS, command_of, narrowed, params_of
 from ginkgo_data.adapters.kafka.command_shapes import WireShape, faults_in
 from ginkgo_data.adapters.kafka.wire_json import Json, clean, parse_object, shown, to_bytes
-from ginkgo_data.adapters.kafka.work_wire import Lineage, header_text, lineage_of, origin_of, work_headers
+from ginkgo_data.adapters.kafka.work_wire import Lineage, header_text, lineage_of, origin_of, parked_from, work_headers
 from ginkgo_data.domain.model.commands import Command, CommandMessage, ForeignCommand
 from ginkgo_data.domain.model.delivery import Delivery, Malformed, RawRecord
 from ginkgo_data.domain.model.disposition import WorkItem
@@ -74,8 +74,10 @@ def decode_command(record: RawRecord) -> Delivery:
         lineage = lineage_of(record)
     except MalformedCommand as bad:
         unread = Malformed(str(bad), type(bad).__name__, request_id=origin_of(record))
-        return Delivery(record, unread, first_delivered=record.timestamp)
-    return Delivery(record, _body(record, lineage), lineage.attempt, lineage.piece, lineage.since)
+        return Delivery(record, unread, first_delivered=record.timestamp, origin=parked_from(record))
+    return Delivery(
+        record, _body(record, lineage), lineage.attempt, lineage.piece, lineage.since, origin=parked_from(record)
+    )
 
 
 def _body(record: RawRecord, lineage: Lineage) -> CommandMessage | Malformed:
@@ -175,9 +177,12 @@ def encode_command(
 
 
 def encode_work(item: WorkItem) -> tuple[bytes, dict[str, bytes]]:
-    """Return value and headers of the work record for `item`: its original bytes, or the codes that are left."""
+    """Return value and headers of the work record for `item`: its original bytes, or the codes that are left.
+
+    A command that has no bytes, because this worker gave it to itself, is written as `encode_command` does.
+    """
     body, record = item.delivery.body, item.delivery.record
-    if not item.codes or isinstance(body, Malformed):
+    if isinstance(body, Malformed) or (record.value and not item.codes):
         return record.value or b"", work_headers(item)
     value = encode_command(
         narrowed(body.command, item.codes),

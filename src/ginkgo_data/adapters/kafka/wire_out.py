@@ -24,7 +24,7 @@ def encode_alert(alert: Alert, node_id: str, group_name: str = "System") -> Json
 
     The specification's reads `type`, `severity` and `data`; Ginkgo's notifier routes by `message_type` and shows
     `title`, `content`, `level` and the non-empty `fields` to the members of `group_name`, cut to what its
-    webhook takes. `text` and `data` are whole.
+    webhook takes. `text` and `data` are whole; `alert_id` is the same whenever the alert is told again.
     """
     title = alert.title or alert.kind.value
     return {
@@ -39,6 +39,7 @@ def encode_alert(alert: Alert, node_id: str, group_name: str = "System") -> Json
         "module": MODULE,
         "fields": _fields(alert, node_id),
         "text": clean(alert.text),
+        "alert_id": alert.alert_id,
         "subject": clean(alert.subject),
         "key": clean(alert.key),
         "node_id": node_id,

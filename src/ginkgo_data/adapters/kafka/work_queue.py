@@ -1,4 +1,4 @@
-# Upstream: none
+# Upstream: entrypoints.container
 # Downstream: adapters.kafka.{producer, wire}, domain.model.disposition
 # Role: Port work_queue on Kafka: remainders on the work topic
 """Work records carry no key, so that they spread over the partitions, and thus over the workers."""

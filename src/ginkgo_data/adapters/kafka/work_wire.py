@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka.{holding, letter_wire, wire}, entrypoints.quickstart
+# Upstream: adapters.kafka, entrypoints.quickstart
 # Downstream: adapters.kafka.{command_fields, wire_json}, domain.model.{delivery, disposition, errors}
 # Role: Headers of work records: where a command first stood, how often it was tried, when it is due
 """A work record holds what is left of a command; its history travels in headers, read by `lineage_of`.
@@ -36,6 +36,18 @@ class WorkHeader(StrEnum):
     NOT_BEFORE = "ginkgo-not-before"
     """When the record is due (ISO, zoned)."""
     REASON = "ginkgo-reason"
+    """Why it was parked."""
+    FIRST_ERROR = "ginkgo-first-error"
+    """Why it was parked the first time."""
+    ORIGIN_TOPIC = "ginkgo-origin-topic"
+    ORIGIN_PARTITION = "ginkgo-origin-partition"
+    ORIGIN_OFFSET = "ginkgo-origin-offset"
+    """Where the first record stands, or stood."""
+
+
+_ORIGIN = (WorkHeader.ORIGIN_TOPIC, WorkHeader.ORIGIN_PARTITION, WorkHeader.ORIGIN_OFFSET)
+LONGEST_ERROR = 1000
+"""Characters of a reason that travel along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +72,24 @@ def lineage_of(record: RawRecord) -> Lineage:
 
 def origin_of(record: RawRecord) -> str:
     """Return the delivery id of the first record of the command that `record` carries."""
-    return header_text(record.headers, WorkHeader.DELIVERY_ID) or record.delivery_id
+    return parked_from(record) or record.delivery_id
+
+
+def parked_from(record: RawRecord) -> str:
+    """Return the delivery id of the first record where `record` is a later one, an empty text where it is the first."""
+    return header_text(record.headers, WorkHeader.DELIVERY_ID) or ""
+
+
+def history_of(record: RawRecord) -> dict[str, bytes]:
+    """Return the headers that say where the command of `record` came from and what first went wrong with it.
+
+    They are for people: kept as they are, never read back, and left out where a work record lacks them.
+    """
+    if parked_from(record):
+        names = (*_ORIGIN, WorkHeader.FIRST_ERROR)
+        return {str(name): record.headers[name] for name in names if name in record.headers}
+    place = (record.partition.topic, str(record.partition.number), str(record.offset))
+    return {str(name): text_bytes(text) for name, text in zip(_ORIGIN, place, strict=True)}
 
 
 def due_at(record: RawRecord) -> datetime | None:
@@ -76,14 +105,18 @@ def work_headers(item: WorkItem) -> dict[str, bytes]:
     record = item.delivery.record
     since = item.delivery.first_delivered or record.timestamp
     own = {
-        WorkHeader.DELIVERY_ID: origin_of(record),
+        WorkHeader.DELIVERY_ID: item.delivery.delivery_id,
         WorkHeader.ATTEMPT: str(item.attempt),
         WorkHeader.PIECE: str(item.piece),
         WorkHeader.SINCE: since.isoformat() if since else "",
         WorkHeader.NOT_BEFORE: item.not_before.isoformat(),
-        WorkHeader.REASON: item.reason[:1000],
+        WorkHeader.REASON: item.reason[:LONGEST_ERROR],
     }
-    return foreign_headers(record) | {str(name): text_bytes(text) for name, text in own.items() if text}
+    history = history_of(record)
+    if WorkHeader.FIRST_ERROR not in history:
+        before = header_text(record.headers, WorkHeader.REASON) if parked_from(record) else None
+        own[WorkHeader.FIRST_ERROR] = before or own[WorkHeader.REASON]
+    return foreign_headers(record) | history | {str(name): text_bytes(text) for name, text in own.items() if text}
 
 
 def foreign_headers(record: RawRecord) -> dict[str, bytes]:

@@ -1,5 +1,5 @@
-# Upstream: adapters.memory.{command_stream, work_queue}, entrypoints.container
-# Downstream: domain.model.delivery, ports.clock
+# Upstream: adapters.memory.{broadcasts, command_stream, work_queue}, entrypoints.container
+# Downstream: adapters.memory.partition_log, domain.model.{delivery, stream}, ports.clock
 # Role: A broker in memory: partitioned logs, one consumer group of one member, its committed offsets
 """The part of a broker that outlives its clients: what was put and what was committed."""
 
@@ -7,32 +7,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from zlib import crc32
 
+from ginkgo_data.adapters.memory.partition_log import Entry, PartitionLog
 from ginkgo_data.domain.model.delivery import Partition, RawRecord
+from ginkgo_data.domain.model.stream import ExpiredRecords, StreamState
 from ginkgo_data.ports.clock import Clock
 
 WORK_TOPIC = "ginkgo.data.commands.work"
 
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    record: RawRecord
-    arrival: int
-    """Position among all records of the broker."""
-    not_before: datetime | None
-
-
-@dataclass(slots=True)
-class _Log:
-    """One partition: its records, the group's committed offset and what its member was given last."""
-
-    entries: list[_Entry] = field(default_factory=list)
-    committed: int = 0
-    position: int = 0
+Place = tuple[str, int]
+"""Topic and number of a partition."""
 
 
 class InMemoryBroker:
@@ -49,10 +36,12 @@ class InMemoryBroker:
         self._clock = clock
         self._partitions = partitions
         self._work_partitions = work_partitions
-        self._logs: dict[tuple[str, int], _Log] = {}
+        self._logs: dict[Place, PartitionLog] = {}
         self._arrivals = 0
         self._epoch = 0
         self._owner: int | None = None
+        self._held = False
+        self._expired: list[ExpiredRecords] = []
         self._changed = threading.Condition()
 
     def put(
@@ -67,16 +56,26 @@ class InMemoryBroker:
         with self._changed:
             count = self._work_partitions if topic == self.work_topic else self._partitions
             number = (self._arrivals if key is None else crc32(key)) % count
-            log = self._logs.setdefault((topic, number), _Log())
-            place = Partition(topic, number)
-            record = RawRecord(place, len(log.entries), value, dict(headers or {}), self._clock.now(), key)
-            log.entries.append(_Entry(record, self._arrivals, not_before))
+            log = self._logs.setdefault((topic, number), PartitionLog())
+            record = RawRecord(Partition(topic, number), log.end, value, dict(headers or {}), self._clock.now(), key)
+            log.entries.append(Entry(record, self._arrivals, not_before))
             self._arrivals += 1
             self._changed.notify_all()
             return record
 
+    def expire(self, topic: str, number: int, before: int) -> None:
+        """Delete the records of a partition below offset `before`, as retention does, whether they were read or not."""
+        with self._changed:
+            log = self._logs[topic, number]
+            log.expire(before)
+            if self._owner is not None and log.position < log.low:
+                self._note_expired((topic, number), log, log.position)
+                log.position = log.low
+
+    # -- the group --------------------------------------------------------------------------------
+
     @property
-    def committed(self) -> Mapping[tuple[str, int], int]:
+    def committed(self) -> Mapping[Place, int]:
         """The next offset to deliver, per (topic, partition number) with anything committed."""
         with self._changed:
             return {place: log.committed for place, log in self._logs.items() if log.committed}
@@ -84,7 +83,7 @@ class InMemoryBroker:
     def pending(self) -> Sequence[RawRecord]:
         """Return the records not yet committed, in order of arrival, whether they are due or not."""
         with self._changed:
-            waiting = [entry for log in self._logs.values() for entry in log.entries[log.committed :]]
+            waiting = [entry for log in self._logs.values() for entry in log.since(log.committed)]
         return [entry.record for entry in sorted(waiting, key=lambda entry: entry.arrival)]
 
     def join(self) -> int:
@@ -92,8 +91,12 @@ class InMemoryBroker:
         with self._changed:
             self._epoch += 1
             self._owner = self._epoch
-            for log in self._logs.values():
-                log.position = log.committed
+            self._held = False
+            self._expired.clear()
+            for place, log in self._logs.items():
+                log.position = max(log.committed, log.low)
+                if log.committed_at is not None and log.committed < log.low:
+                    self._note_expired(place, log, log.committed)
             self._changed.notify_all()
             return self._epoch
 
@@ -109,6 +112,30 @@ class InMemoryBroker:
         with self._changed:
             return self._owns(member, partition)
 
+    def hold(self, member: int, held: bool) -> None:
+        """Hand nothing out, or go on, if the partitions are this member's."""
+        with self._changed:
+            if self._owner == member:
+                self._held = held
+                self._changed.notify_all()
+
+    def state(self, member: int) -> StreamState:
+        """Return the partitions that are this member's, and their lag."""
+        with self._changed:
+            mine = self._logs.items() if self._owner == member else ()
+            lag = {
+                Partition(topic, number, member): log.end - max(log.committed, log.low) for (topic, number), log in mine
+            }
+        return StreamState(assigned=tuple(lag), lag=lag)
+
+    def expired(self, member: int) -> list[ExpiredRecords]:
+        """Return what was found expired since this member joined, each once."""
+        with self._changed:
+            if self._owner != member:
+                return []
+            found, self._expired = self._expired, []
+            return found
+
     def take(self, member: int, limit: int, timeout: float) -> list[RawRecord]:
         """Hand out up to `limit` due records, waiting up to `timeout` real seconds for the first.
 
@@ -117,7 +144,7 @@ class InMemoryBroker:
         deadline = time.monotonic() + timeout
         with self._changed:
             while self._owner == member:
-                if batch := self._hand_out(member, limit):
+                if not self._held and (batch := self._hand_out(member, limit)):
                     return batch
                 left = deadline - time.monotonic()
                 if left <= 0:
@@ -134,9 +161,43 @@ class InMemoryBroker:
             owned = {place: offset for place, offset in offsets.items() if self._owns(member, place)}
             for partition, offset in owned.items():
                 log = self._logs[partition.topic, partition.number]
-                if offset > len(log.entries):
-                    raise ValueError(f"offset {offset} of {partition} lies beyond the end, {len(log.entries)}")
-                log.committed = max(log.committed, offset)
+                if offset > log.end:
+                    raise ValueError(f"offset {offset} of {partition} lies beyond the end, {log.end}")
+                if offset > log.committed:
+                    log.committed, log.committed_at = offset, self._clock.now()
+
+    # -- readers in no group ----------------------------------------------------------------------
+
+    def ends(self) -> dict[Place, int]:
+        """Return the offset after the last record of every partition."""
+        with self._changed:
+            return {place: log.end for place, log in self._logs.items()}
+
+    def read(self, positions: dict[Place, int], timeout: float, ended: Callable[[], bool]) -> list[RawRecord]:
+        """Return what stands at and after `positions` (a partition not named: all of it), and move them on.
+
+        The work topic is left out. Waits up to `timeout` real seconds for the first, or until `ended`.
+        """
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while not ended():
+                found = [entry for place, log in self._logs.items() for entry in log.since(positions.get(place, 0))]
+                positions.update({place: log.end for place, log in self._logs.items()})
+                fresh = [entry for entry in found if entry.record.partition.topic != self.work_topic]
+                left = deadline - time.monotonic()
+                if fresh or left <= 0:
+                    return [entry.record for entry in sorted(fresh, key=lambda entry: entry.arrival)]
+                self._changed.wait(left)
+        return []
+
+    def wake(self) -> None:
+        """Let every wait look again whether it has ended."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _note_expired(self, place: Place, log: PartitionLog, first: int) -> None:
+        partition = Partition(*place, self._owner or 0)
+        self._expired.append(ExpiredRecords(partition, first, log.low - first, log.committed_at))
 
     def _owns(self, member: int, partition: Partition) -> bool:
         known = (partition.topic, partition.number) in self._logs
@@ -154,13 +215,13 @@ class InMemoryBroker:
             given.append(RawRecord(mine, record.offset, record.value, record.headers, record.timestamp, record.key))
         return given
 
-    def _due(self, limit: int, *, work: bool) -> list[_Entry]:
+    def _due(self, limit: int, *, work: bool) -> list[Entry]:
         """Return the first `limit` records by arrival, of the work topic or of the others, that may go now."""
         now = self._clock.now()
-        found: list[_Entry] = []
+        found: list[Entry] = []
         for (topic, _), log in self._logs.items():
             if (topic == self.work_topic) is work:
-                for entry in log.entries[log.position : log.position + limit]:
+                for entry in log.since(log.position, limit):
                     if entry.not_before is not None and entry.not_before > now:
                         break
                     found.append(entry)
@@ -169,6 +230,6 @@ class InMemoryBroker:
     def _until_due(self) -> float:
         """Return the seconds until the next record falls due; never so few that waiting becomes spinning."""
         now = self._clock.now()
-        heads = [log.entries[log.position] for log in self._logs.values() if log.position < len(log.entries)]
+        heads = [entry for log in self._logs.values() for entry in log.since(log.position, 1)]
         waits = [(head.not_before - now).total_seconds() for head in heads if head.not_before is not None]
         return max(0.01, min(waits, default=threading.TIMEOUT_MAX))

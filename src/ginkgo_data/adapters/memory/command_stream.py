@@ -1,5 +1,5 @@
 # Upstream: entrypoints.container
-# Downstream: adapters.memory.broker, domain.model.delivery, ports.command_stream
+# Downstream: adapters.memory.broker, domain.model.{delivery, stream}, ports.command_stream
 # Role: Port command_stream in memory: one member of the group of an in-memory broker
 """The command stream of tests and of the embedded profile."""
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ginkgo_data.adapters.memory.broker import InMemoryBroker
 from ginkgo_data.domain.model.delivery import Delivery, Partition, RawRecord
+from ginkgo_data.domain.model.stream import ExpiredRecords, StreamState
 from ginkgo_data.ports.command_stream import CommandDecoder
 
 __all__ = ["InMemoryBroker", "InMemoryCommandStream"]
@@ -36,6 +37,18 @@ class InMemoryCommandStream:
     def owns(self, partition: Partition) -> bool:
         """Whether `partition` was delivered in this assignment and is still this member's."""
         return self._broker.owns(self._member, partition)
+
+    def hold(self, held: bool) -> None:
+        """Hand nothing out, or go on; nothing is in hand here."""
+        self._broker.hold(self._member, held)
+
+    def state(self) -> StreamState:
+        """Return assignment and lag at this moment; no topic is ever missing, and nothing ever hangs."""
+        return self._broker.state(self._member)
+
+    def expired(self) -> Sequence[ExpiredRecords]:
+        """Return the records that the broker was told to delete before they were read, each once."""
+        return self._broker.expired(self._member)
 
     def close(self) -> None:
         """Leave the group."""

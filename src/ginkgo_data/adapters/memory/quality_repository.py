@@ -1,4 +1,4 @@
-# Upstream: none
+# Upstream: adapters.memory.outbox
 # Downstream: adapters.memory.latest, domain.model.{errors, quality}
 # Role: Quarantine and quality reports in memory
 """Rejected rows as an Arrow table, reports as they are."""
