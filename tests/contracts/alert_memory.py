@@ -67,6 +67,32 @@ class AlertMemoryContract:
         pass_time(0.4 * self.cooldown)
         assert memory.is_news(WARNING, self.cooldown)
 
+    def test_what_was_claimed_and_told_is_silenced_for_longer_by_all(
+        self, memory: AlertMemory, neighbour: AlertMemory, pass_time: PassTime
+    ) -> None:
+        memory.is_news(WARNING, 0.2 * self.cooldown)
+        memory.silence(WARNING, self.cooldown)
+        pass_time(0.5 * self.cooldown)
+        assert not neighbour.is_news(WARNING, self.cooldown)
+        pass_time(0.7 * self.cooldown)
+        assert neighbour.is_news(WARNING, self.cooldown)
+
+    def test_a_claim_that_nobody_silences_ends(
+        self, memory: AlertMemory, neighbour: AlertMemory, pass_time: PassTime
+    ) -> None:
+        memory.is_news(WARNING, 0.2 * self.cooldown)
+        pass_time(0.3 * self.cooldown)
+        assert neighbour.is_news(WARNING, self.cooldown)
+
+    def test_a_silence_is_never_shortened_and_lets_worse_through(
+        self, memory: AlertMemory, neighbour: AlertMemory, pass_time: PassTime
+    ) -> None:
+        memory.is_news(WARNING, self.cooldown)
+        memory.silence(WARNING, 0.1 * self.cooldown)
+        pass_time(0.5 * self.cooldown)
+        assert not neighbour.is_news(WARNING, self.cooldown)
+        assert neighbour.is_news(ERROR, self.cooldown)
+
     def test_the_end_of_an_alert_is_told_once(self, memory: AlertMemory, neighbour: AlertMemory) -> None:
         memory.is_news(WARNING, self.cooldown)
         assert neighbour.resolve(WARNING.key) is True

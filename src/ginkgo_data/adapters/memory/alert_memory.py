@@ -35,6 +35,14 @@ class InMemoryAlertMemory:
             self._told[alert.key] = (alert.severity, now + cooldown)
             return True
 
+    def silence(self, alert: Alert, cooldown: float) -> None:
+        """Let the silence last for `cooldown` seconds from now; never shortens it."""
+        with self._lock:
+            until = self._clock.monotonic() + cooldown
+            severity, silent_until = self._told.get(alert.key, (alert.severity, until))
+            worse = max(severity, alert.severity, key=_RANK.__getitem__)
+            self._told[alert.key] = (worse, max(silent_until, until))
+
     def resolve(self, key: str) -> bool:
         """Forget an alert; True if it had been told."""
         with self._lock:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ginkgo_data.adapters.redis.client import RedisClient
 from ginkgo_data.domain.model.errors import BrokerUnavailable
@@ -49,6 +49,18 @@ tell(rank, tonumber(ARGV[2]))
 return {1, rank, tonumber(ARGV[2])}
 """
 
+_SILENCE = """
+-- KEYS alert; ARGV rank, cooldown, kept: what was told stays silent for `cooldown` microseconds, or longer
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local told = redis.call('HMGET', KEYS[1], 'rank', 'silent_until')
+local rank = math.max(tonumber(ARGV[1]), tonumber(told[1] or ARGV[1]))
+local silence = math.max(tonumber(ARGV[2]), (told[2] or now) - now)
+redis.call('HSET', KEYS[1], 'rank', rank, 'silent_until', string.format('%.0f', now + silence))
+redis.call('PEXPIRE', KEYS[1], string.format('%.0f', (silence + ARGV[3]) / 1000))
+return {rank, silence}
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
@@ -82,6 +94,20 @@ class RedisAlertMemory:
                 return self._ask(alert.key, rank, cooldown)
             except BrokerUnavailable:
                 return self._decide_alone(alert.key, rank, cooldown)
+
+    def silence(self, alert: Alert, cooldown: float) -> None:
+        """Let the silence last for `cooldown` seconds from now; never shortens it."""
+        rank = _RANK[alert.severity]
+        with self._lock:
+            now = self._clock.monotonic()
+            known = self._known.get(alert.key, _Known(rank, now))
+            longer = _Known(max(rank, known.rank), max(known.silent_until, now + cooldown), known.state)
+            try:
+                args = [rank, _micro(cooldown), _micro(KEPT)]
+                self._client.run(f"silence of alert {alert.key}", _SILENCE, [self._key(alert.key)], args)
+            except BrokerUnavailable:
+                longer = replace(longer, state="told")
+            self._known[alert.key] = longer
 
     def resolve(self, key: str) -> bool:
         """Forget an alert; True if it had been told, as far as Redis or, without it, this worker knows."""

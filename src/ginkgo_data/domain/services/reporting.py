@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 _NAMESPACE = uuid.UUID("5f1c7f0e-6f5b-4f0f-9d52-9b1d6b1f6f51")
 
+CLAIM = 30.0
+"""Seconds for which an alert is a worker's to store and tell: one that dies meanwhile hides it no longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
@@ -100,9 +103,10 @@ class Reporter:
     def raise_alerts(self, alerts: Iterable[Alert]) -> None:
         """Store and tell those of `alerts` that are news to the fleet; a store that is away hides none of them."""
         for alert in alerts:
-            if self.memory.is_news(alert, self.cooldown):
+            if self.memory.is_news(alert, min(CLAIM, self.cooldown)):
                 log.warning("%s: %s", alert.title, alert.text)
                 self._telling.alert(alert)
+                self.memory.silence(alert, self.cooldown)
 
     def resolve(self, key: str, alert: Alert) -> None:
         """Store and tell `alert` (of severity INFO), the end of those of `key`, if one of them had been told."""
