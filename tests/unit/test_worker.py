@@ -145,9 +145,11 @@ def test_a_worker_stopped_before_it_started_never_starts(working):
 def test_heartbeats_are_written_while_it_lives_and_gone_after_a_clean_stop(working):
     worker = working.worker()
     worker.start()
-    working.until(lambda: working.parts.heartbeats.alive())
-    (beat,) = working.parts.heartbeats.alive()
-    assert (beat.node_id, beat.status) == ("node-1", WorkerStatus.RUNNING)
+
+    def running():
+        return [beat.node_id for beat in working.parts.heartbeats.alive() if beat.status is WorkerStatus.RUNNING]
+
+    working.until(lambda: running() == ["node-1"])
     worker.stop(10.0)
     assert list(working.parts.heartbeats.alive()) == []
 
@@ -506,18 +508,38 @@ def test_calls_that_wait_for_the_quota_show_as_degraded(working):
     assert "tushare:daily" in worker.observe().degraded
 
 
+class InState:
+    """A stream in a certain state."""
+
+    def __init__(self, inner, state):
+        self.inner, self.found = inner, state
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def state(self):
+        return self.found
+
+
+def test_an_idle_worker_says_that_the_broker_does_not_answer(working):
+    worker = working.worker(stream=InState(working.parts.stream, StreamState(unanswered_for=42.0)))
+    worker.start()
+    working.until(lambda: worker.is_running)
+    assert worker.observe().degraded == "the broker has not answered for 42 s"
+
+
+def test_topics_that_cannot_be_read_are_named(working):
+    missing = StreamState(missing_topics={"ginkgo.data.commands": "Unknown topic"})
+    restored = []
+    worker = working.worker(stream=InState(working.parts.stream, missing), restore=restored.append)
+    worker.start()
+    working.until(lambda: restored)
+    assert restored[0] == ("ginkgo.data.commands",)
+    assert "ginkgo.data.commands: Unknown topic" in worker.observe().degraded
+
+
 def test_a_client_thread_that_hangs_is_not_vouched_for(working):
-    class Hangs:
-        def __init__(self, inner):
-            self.inner = inner
-
-        def __getattr__(self, name):
-            return getattr(self.inner, name)
-
-        def state(self):
-            return StreamState(turned_ago=1000.0)
-
-    worker = working.worker(stream=Hangs(working.parts.stream))
+    worker = working.worker(stream=InState(working.parts.stream, StreamState(turned_ago=1000.0)))
     worker.start()
     working.until(lambda: worker.is_running)
     working.until(lambda: not worker.is_healthy)

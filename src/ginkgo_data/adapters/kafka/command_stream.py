@@ -80,6 +80,7 @@ class KafkaCommandStream:
             lag={partition: lag for partition, lag in lags.items() if lag is not None},
             missing_topics=self._client.missing,
             turned_ago=max(0.0, time.monotonic() - self._client.last_turn),
+            unanswered_for=self._watch.unanswered_for,
         )
 
     def expired(self) -> Sequence[ExpiredRecords]:

@@ -37,6 +37,13 @@ class LagWatch:
         self._excused: set[tuple[Place, int]] = set()
         self._look_at = 0.0
         self._failures = 0
+        self._answered_at: float | None = None
+
+    @property
+    def unanswered_for(self) -> float:
+        """Seconds for which no question has been answered; 0.0 while the last one was."""
+        answered = self._answered_at
+        return time.monotonic() - answered if self._failures and answered is not None else 0.0
 
     def lag(self, place: Place, position: int | None) -> int | None:
         """Return how many offsets lie between the group's position (None: it has none) and the end, if that is known.
@@ -63,6 +70,8 @@ class LagWatch:
             with suppress(KafkaException):  # a topic that is just being deleted keeps no other one back
                 lows |= watermarks(consumer, mine, OFFSET_BEGINNING, LOOK_TIMEOUT)
                 ends |= watermarks(consumer, mine, OFFSET_END, LOOK_TIMEOUT)
+        if lows or self._answered_at is None:
+            self._answered_at = time.monotonic()
         self._failures = 0 if len(lows) == len(ends) == len(places) else self._failures + 1
         soon = min(LONGEST_BACKOFF, 0.25 * 2.0 ** min(self._failures, 10))
         self._look_at = time.monotonic() + (soon if self._failures else LOOK_EVERY)

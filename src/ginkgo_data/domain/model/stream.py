@@ -37,3 +37,5 @@ class StreamState:
     """Subscribed topics that cannot be read, with the broker's words; the others are read all the same."""
     turned_ago: float = 0.0
     """Seconds since the client's thread last turned; many mean that it hangs."""
+    unanswered_for: float = 0.0
+    """Seconds for which the broker has answered no question; 0.0 while it answers."""
