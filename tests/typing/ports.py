@@ -10,32 +10,44 @@ from ginkgo_data.adapters.calendars.stored import StoredTradingCalendar
 from ginkgo_data.adapters.calendars.xshg import ExchangeCalendarsTradingCalendar
 from ginkgo_data.adapters.clickhouse.absence_repository import ClickHouseAbsenceRepository
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
+from ginkgo_data.adapters.clickhouse.outbox import ClickHouseOutbox
 from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
 from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
 from ginkgo_data.adapters.files.bar_source import FilesBarSource
 from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
+from ginkgo_data.adapters.kafka.broadcasts import KafkaBroadcasts
+from ginkgo_data.adapters.kafka.command_stream import KafkaCommandStream
+from ginkgo_data.adapters.kafka.dead_letters import KafkaDeadLetters
+from ginkgo_data.adapters.kafka.notifications import KafkaNotifications
 from ginkgo_data.adapters.kafka.wire import decode_command
+from ginkgo_data.adapters.kafka.work_queue import KafkaWorkQueue
 from ginkgo_data.adapters.memory.absence_repository import InMemoryAbsenceRepository
 from ginkgo_data.adapters.memory.adjustment_source import InMemoryAdjustmentSource
 from ginkgo_data.adapters.memory.alert_memory import InMemoryAlertMemory
 from ginkgo_data.adapters.memory.bar_repository import InMemoryBarRepository
 from ginkgo_data.adapters.memory.bar_source import InMemoryBarSource
+from ginkgo_data.adapters.memory.broadcasts import InMemoryBroadcasts
 from ginkgo_data.adapters.memory.call_budget import InMemoryCallBudget
+from ginkgo_data.adapters.memory.call_lease import InMemoryCallLease
 from ginkgo_data.adapters.memory.clock import ManualClock
 from ginkgo_data.adapters.memory.command_stream import InMemoryCommandStream
 from ginkgo_data.adapters.memory.dead_letters import InMemoryDeadLetters
 from ginkgo_data.adapters.memory.heartbeats import InMemoryHeartbeats
 from ginkgo_data.adapters.memory.notifications import InMemoryNotifications
+from ginkgo_data.adapters.memory.outbox import InMemoryOutbox
 from ginkgo_data.adapters.memory.quality_repository import InMemoryQualityRepository
 from ginkgo_data.adapters.memory.reference_repository import InMemoryReferenceRepository
 from ginkgo_data.adapters.memory.reference_source import InMemoryReferenceSource
+from ginkgo_data.adapters.memory.started_marks import InMemoryStartedMarks
 from ginkgo_data.adapters.memory.trading_calendar import InMemoryTradingCalendar
 from ginkgo_data.adapters.memory.version_clock import InMemoryVersionClock
 from ginkgo_data.adapters.memory.work_queue import InMemoryWorkQueue
 from ginkgo_data.adapters.redis.alert_memory import RedisAlertMemory
 from ginkgo_data.adapters.redis.call_budget import RedisCallBudget
+from ginkgo_data.adapters.redis.call_lease import RedisCallLease
 from ginkgo_data.adapters.redis.heartbeats import RedisHeartbeats
+from ginkgo_data.adapters.redis.started_marks import RedisStartedMarks
 from ginkgo_data.adapters.resilience.adjustment_source import RetryingAdjustmentSource
 from ginkgo_data.adapters.resilience.bar_source import RetryingBarSource
 from ginkgo_data.adapters.resilience.reference_source import RetryingReferenceSource
@@ -47,15 +59,19 @@ from ginkgo_data.ports.adjustment_source import AdjustmentSource
 from ginkgo_data.ports.alert_memory import AlertMemory
 from ginkgo_data.ports.bar_repository import AbsenceRepository, BarRepository
 from ginkgo_data.ports.bar_source import BarSource
+from ginkgo_data.ports.broadcasts import Broadcasts
 from ginkgo_data.ports.call_budget import CallBudget
+from ginkgo_data.ports.call_lease import CallLease
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.command_stream import CommandDecoder, CommandStream
 from ginkgo_data.ports.dead_letters import DeadLetters
 from ginkgo_data.ports.heartbeats import Heartbeats
 from ginkgo_data.ports.notifications import Notifications
+from ginkgo_data.ports.outbox import Outbox
 from ginkgo_data.ports.quality_repository import QualityRepository
 from ginkgo_data.ports.reference_repository import ReferenceRepository
 from ginkgo_data.ports.reference_source import ReferenceSource
+from ginkgo_data.ports.started_marks import StartedMarks
 from ginkgo_data.ports.trading_calendar import TradingCalendar
 from ginkgo_data.ports.version_clock import VersionClock
 from ginkgo_data.ports.work_queue import WorkQueue
@@ -68,15 +84,19 @@ def adjustment_sources(*fit: AdjustmentSource) -> None: ...
 def alert_memories(*fit: AlertMemory) -> None: ...
 def bar_repositories(*fit: BarRepository) -> None: ...
 def bar_sources(*fit: BarSource) -> None: ...
+def broadcasts(*fit: Broadcasts) -> None: ...
 def call_budgets(*fit: CallBudget) -> None: ...
+def call_leases(*fit: CallLease) -> None: ...
 def clocks(*fit: Clock) -> None: ...
 def command_streams(*fit: CommandStream) -> None: ...
 def dead_letters(*fit: DeadLetters) -> None: ...
 def heartbeats(*fit: Heartbeats) -> None: ...
 def notifications(*fit: Notifications) -> None: ...
+def outboxes(*fit: Outbox) -> None: ...
 def quality_repositories(*fit: QualityRepository) -> None: ...
 def reference_repositories(*fit: ReferenceRepository) -> None: ...
 def reference_sources(*fit: ReferenceSource) -> None: ...
+def started_marks(*fit: StartedMarks) -> None: ...
 def trading_calendars(*fit: TradingCalendar) -> None: ...
 def version_clocks(*fit: VersionClock) -> None: ...
 def work_queues(*fit: WorkQueue) -> None: ...
@@ -93,6 +113,8 @@ def bars_fit(
     h: InMemoryReferenceRepository,
     i: ClickHouseVersionClock,
     j: InMemoryVersionClock,
+    k: ClickHouseOutbox,
+    m: InMemoryOutbox,
 ) -> None:
     """Stores."""
     bar_repositories(a, b)
@@ -100,6 +122,7 @@ def bars_fit(
     quality_repositories(e, f)
     reference_repositories(g, h)
     version_clocks(i, j)
+    outboxes(k, m)
 
 
 def sources_fit(
@@ -149,3 +172,30 @@ def host_and_broker_fit(
     heartbeats(k, o)
     alert_memories(m, p)
     call_budgets(n, q)
+
+
+def fleet_fits(
+    a: InMemoryStartedMarks,
+    b: RedisStartedMarks,
+    c: InMemoryCallLease,
+    d: RedisCallLease,
+) -> None:
+    """What workers know of each other."""
+    started_marks(a, b)
+    call_leases(c, d)
+
+
+def kafka_and_its_double_fit(
+    a: KafkaCommandStream,
+    b: KafkaWorkQueue,
+    c: KafkaDeadLetters,
+    d: KafkaNotifications,
+    e: KafkaBroadcasts,
+    f: InMemoryBroadcasts,
+) -> None:
+    """The broker."""
+    command_streams(a)
+    work_queues(b)
+    dead_letters(c)
+    notifications(d)
+    broadcasts(e, f)

@@ -83,14 +83,18 @@ class AnnouncementThread(threading.Thread):
             except Exception:  # whatever an adapter raises: the worker lives without broadcasts, too
                 log.exception("broadcasts could not be read, tried again in %g s", _AFTER_A_FAULT)
                 self._ended.wait(_AFTER_A_FAULT)
-        if self._reader is not None:
-            self._reader.close()
+        self._close()
 
     def end(self, timeout: float) -> None:
-        """Stop reading; waits up to `timeout` seconds. Idempotent, also before the start."""
+        """Stop reading; waits up to `timeout` seconds for the thread. Idempotent, also before the start."""
         self._ended.set()
+        self._close()
         if self.is_alive():
             self.join(timeout)
+
+    def _close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
 
     def _take(self, delivery: Delivery) -> None:
         if isinstance(delivery.body, CommandMessage):

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from ginkgo_data.domain.model.commands import CommandMessage
 from ginkgo_data.domain.model.delivery import Delivery
 from ginkgo_data.domain.model.disposition import WorkItem
-from ginkgo_data.domain.model.errors import BrokerUnavailable, TransientError
+from ginkgo_data.domain.model.errors import BrokerUnavailable, Interrupted, TransientError
 from ginkgo_data.domain.model.stream import ExpiredRecords
 from ginkgo_data.domain.model.worker import WorkerStats
 from ginkgo_data.domain.services.coalescing import Work
@@ -75,6 +75,8 @@ class Loop:
             elif self.hold.reason is not None:
                 self._parts.versions.synchronise()  # nothing to work: the store is asked, so that the hold can end
                 self._work_again(intake)
+        except Interrupted:
+            raise  # the host's program is over: no server that could be waited for
         except TransientError as error:
             self._hold_on(intake, error)
         self._parts.reporter.settle()

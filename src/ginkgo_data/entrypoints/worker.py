@@ -17,7 +17,13 @@ import threading
 from dataclasses import replace
 from datetime import datetime
 
-from ginkgo_data.domain.model.errors import BrokerUnavailable, ConfigurationError, SchemaMismatch, TransientError
+from ginkgo_data.domain.model.errors import (
+    BrokerUnavailable,
+    ConfigurationError,
+    Interrupted,
+    SchemaMismatch,
+    TransientError,
+)
 from ginkgo_data.domain.model.quality import Alert, AlertKind, Severity
 from ginkgo_data.domain.model.stream import StreamState
 from ginkgo_data.domain.model.worker import Heartbeat, WorkerStats, WorkerStatus, transition
@@ -255,4 +261,6 @@ def _cannot_work(error: Exception, now: datetime) -> Alert:
 
 def _interpreter_ends(error: Exception) -> bool:
     """Whether `error` only says that the host's program is over: no thread can be started any more."""
-    return isinstance(error, RuntimeError) and not threading.main_thread().is_alive()
+    return isinstance(error, Interrupted) or (
+        isinstance(error, RuntimeError) and not threading.main_thread().is_alive()
+    )
