@@ -215,6 +215,25 @@ class CommandStreamContract:
         stream.close()
         assert (stream.state().assigned, stream.state().lag) == ((), {})
 
+    def test_the_state_tells_when_a_commit_was_last_acknowledged(self, broker: BrokerUnderTest) -> None:
+        for code in CODES[:3]:
+            broker.put(snapshot(code))
+        stream = broker.open()
+        got = receive(broker, stream, 3)
+        assert stream.state().committed_at is None
+        before = broker.present()
+        commit(stream, got[0])
+        assert becomes_true(broker, lambda: stream.state().committed_at is not None)
+        first = stream.state().committed_at
+        assert first is not None
+        assert before <= first <= broker.present()
+        broker.pass_time(0.01)
+        commit(stream, *got[1:])
+        assert becomes_true(broker, lambda: stream.state().committed_at != first)
+        # Another member has committed nothing yet, and what this one did stays true.
+        assert broker.evict(stream).state().committed_at is None
+        assert (stream.state().committed_at or first) > first
+
     def test_what_another_member_has_is_neither_assigned_nor_lag(self, broker: BrokerUnderTest) -> None:
         broker.put(snapshot(CODES[0]))
         stream = broker.open()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,13 +17,19 @@ from contracts.command_stream import CommandStreamContract, expired
 from contracts.dead_letters import DeadLettersContract, Kept
 from contracts.notifications import ALERT, NotificationsContract
 from contracts.work_queue import WorkQueueContract, item
+from ginkgo_data.adapters.kafka.broadcasts import KafkaBroadcasts
+from ginkgo_data.adapters.kafka.command_stream import KafkaCommandStream
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.dead_letters import KafkaDeadLetters
+from ginkgo_data.adapters.kafka.errors import RecordTooLarge
 from ginkgo_data.adapters.kafka.letter_wire import LetterHeader
 from ginkgo_data.adapters.kafka.notifications import KafkaNotifications
 from ginkgo_data.adapters.kafka.producer import KafkaProducer
 from ginkgo_data.adapters.kafka.report_wire import REPORT_KEY, decode_report
 from ginkgo_data.adapters.kafka.topics import KafkaTopics
+from ginkgo_data.adapters.kafka.wire import decode_command
+from ginkgo_data.adapters.kafka.work_queue import KafkaWorkQueue
+from ginkgo_data.domain.model.errors import TerminalError
 from support.kafka_broker import RealBroker, read_all, unique, until
 
 
@@ -59,6 +67,36 @@ class TestKafkaCommandStream(CommandStreamContract):
         broker.expire(place.topic, place.number, second.record.offset + 1)
         (found,) = expired(broker, broker.open())
         assert (found.first, found.count, found.since) == (second.record.offset, 1, None)
+
+    def test_a_topic_made_anew_under_two_members_is_read_again_within_seconds(self, kafka_server):
+        topic = kafka_server.create_topic(unique("reset"), 2)
+        broker = RealBroker(kafka_server, topics=(topic,))
+        # As in production: nobody looks at the topics for half a minute, and a fetch waits for half a second.
+        usual = broker.config().model_copy(update={"options": {}, "metadata_interval": 30.0})
+        streams = [KafkaCommandStream(usual, decode_command) for _ in range(2)]
+        try:
+            until(lambda: all(any(p.topic == topic for p in s.state().assigned) for s in streams))
+            for times in (6, 12):  # more than it held before: the end tells nothing
+                for number in range(times):
+                    broker.put(RELOAD % number, topic=topic, key=b"%d" % number)
+                got = set()
+                begun = time.monotonic()
+                while len(got) < times:
+                    assert time.monotonic() - begun < 20.0, f"{len(got)} of {times}"
+                    for stream in streams:
+                        deliveries = stream.receive(100, 0.2)
+                        got |= set(requests(deliveries))
+                        commit(stream, *deliveries)
+                # A look comes every second; what is asked at the same moment is answered in far less than that.
+                assert max(stream.state().turned_ago for stream in streams) < 2.0
+                if times == 6:
+                    until(lambda: all(sum(stream.state().lag.values()) == 0 for stream in streams))
+                    kafka_server.delete_topic(topic)
+                    kafka_server.create_topic(topic, 2)
+        finally:
+            for stream in streams:
+                stream.close()
+            broker.close()
 
     def test_where_the_group_never_stood_nothing_has_expired(self, kafka_server):
         topic = kafka_server.create_topic(unique("aged"), 1)
@@ -104,6 +142,19 @@ class TestKafkaWorkQueue(WorkQueueContract):
             broker.work_queue().park(item(first, broker.present(), piece=piece))
         (back, *_) = receive(broker, self.stream, 1)
         assert back.record.partition.topic == "ginkgo.data.commands.work"
+
+    def test_an_item_that_its_topic_never_takes_is_told_from_a_broker_that_is_away(self, kafka_server):
+        topic = kafka_server.create_topic(unique("small"), 1, {"max.message.bytes": "1000"})
+        broker = RealBroker(kafka_server)
+        try:
+            first = self._one(broker, b'{"command":"reload","note":"%s"}' % (b"x" * 2000))
+            queue = KafkaWorkQueue(broker.producer, topic)
+            with pytest.raises(RecordTooLarge) as raised:
+                queue.park(item(first, broker.present()))
+            assert isinstance(raised.value, TerminalError)
+            queue.park(item(replace(first, record=replace(first.record, value=b"{}")), broker.present()))
+        finally:
+            broker.close()
 
 
 @pytest.fixture
@@ -194,6 +245,28 @@ class TestKafkaBroadcasts(BroadcastsContract):
             got = taken(broker, reader, 5)
             assert sorted((d.record.partition.topic, d.record.partition.number) for d in got) == sorted(places)
         finally:
+            broker.close()
+
+    def test_on_a_quiet_broker_no_question_goes_unanswered_and_what_grows_is_read(self, kafka_server):
+        topics = tuple(kafka_server.create_topic(unique(name), 1) for name in ("quiet", "quieter"))
+        broker = RealBroker(kafka_server, topics=topics)
+        # A reader's usual fetch waits at the broker for half a second, and nothing else is answered meanwhile.
+        reader = KafkaBroadcasts(
+            broker.config().model_copy(update={"options": {}, "broadcast_interval": 0.3}), decode_command
+        )
+        try:
+            until(lambda: list(reader.take(0.2)) == [] and not reader._places.unknown)
+            looks = [(list(reader.take(0.3)), reader._places.unknown) for _ in range(15)]
+            assert looks == [([], False)] * 15
+            KafkaTopics(broker.config()).grow(topics[1], 4)
+            until(lambda: kafka_server.partitions(topics[1]) == 4)
+            sender = Producer({"bootstrap.servers": kafka_server.bootstrap})
+            for number in range(1, 4):
+                sender.produce(topics[1], RELOAD % number, partition=number)
+            sender.flush()
+            assert sorted(requests(taken(broker, reader, 3))) == ["r-1", "r-2", "r-3"]
+        finally:
+            reader.close()
             broker.close()
 
     def test_a_topic_made_anew_is_read_from_its_beginning(self, kafka_server):

@@ -14,4 +14,8 @@ class WorkQueue(Protocol):
     """Keeps work items; they come back through the command stream, never before `not_before`."""
 
     def park(self, item: WorkItem) -> None:
-        """Keep `item`; it is acknowledged on return. Raises `BrokerUnavailable`, and then nothing was kept for sure."""
+        """Keep `item`; it is acknowledged on return.
+
+        Raises `BrokerUnavailable`, and then nothing was kept for sure, and a `TerminalError` when the item can never
+        be kept.
+        """

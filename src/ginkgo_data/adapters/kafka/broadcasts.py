@@ -15,9 +15,12 @@ from collections.abc import Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
+from ginkgo_data.adapters.kafka.asking import BrokerQuestions
+from ginkgo_data.adapters.kafka.client_log import CLIENT_LOG
 from ginkgo_data.adapters.kafka.closing import close_within
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.errors import broker_errors
+from ginkgo_data.adapters.kafka.outage import Outage
 from ginkgo_data.adapters.kafka.reading_places import ReadingPlaces
 from ginkgo_data.adapters.kafka.records import record_of
 from ginkgo_data.domain.model.commands import CommandMessage, ProbeHeartbeat, ReloadConfig
@@ -31,10 +34,8 @@ WORDS = (ReloadConfig().word.encode(), ProbeHeartbeat().word.encode())
 POLL = 0.2
 """Seconds of one poll: also the longest that `close` waits for a reader at rest."""
 CHUNK = 500
-FIRST_LOOK = 3.0
-"""Seconds that the broker is given to answer when the reader is made …"""
-LOOK_TIMEOUT = 1.0
-"""… and by each later question."""
+LOOK_TIMEOUT = 2.0
+"""Seconds that the broker is given to answer a question; where it leaves one open, no other one follows."""
 
 
 class KafkaBroadcasts:
@@ -49,14 +50,16 @@ class KafkaBroadcasts:
         self._config = config
         self._decode = decode
         self._places = ReadingPlaces(config.topics, config.broadcast_interval)
+        self._outage = Outage(log, logging.INFO, "the reader of broadcasts")
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._fault: str | None = None
+        self._questions = BrokerQuestions(config)
         self._consumer = self._open()
-        self._look(FIRST_LOOK)
+        self._look()
 
     def take(self, timeout: float) -> Sequence[Delivery]:
-        """Return what has come, waiting up to `timeout` seconds for the first (a second longer with the broker away).
+        """Return what has come, waiting up to `timeout` seconds for the first (2 s longer with the broker away).
 
         An outage looks like silence; a client that cannot go on is replaced and goes on where it was.
         """
@@ -79,7 +82,7 @@ class KafkaBroadcasts:
         if self._closed.is_set():
             return []
         try:
-            self._look(LOOK_TIMEOUT)
+            self._look()
             first = self._consumer.poll(timeout)
             messages = [first, *self._consumer.consume(CHUNK, 0.0)] if first is not None else []
             found = [delivery for message in messages if (delivery := self._taken(message)) is not None]
@@ -90,15 +93,19 @@ class KafkaBroadcasts:
             self._replace(self._fault)
         return found
 
-    def _look(self, timeout: float) -> None:
-        if self._places.look(self._consumer, timeout):
+    def _look(self) -> None:
+        changed = self._places.look(self._questions, LOOK_TIMEOUT)
+        if self._places.unknown:
+            self._outage.failed("what the topics hold is not known")
+        else:
+            self._outage.over()
+        if changed:
             self._consumer.assign(self._places.positions())
 
     def _taken(self, message: Message) -> Delivery | None:
         """Note that `message` was read; return its delivery if it is for all."""
         if error := message.error():
-            log.info("the reader of broadcasts reports: %s", error)
-            self._fault = str(error) if error.fatal() else self._fault
+            self._on_error(error)
             return None
         self._places.read(message)
         value = message.value() or b""
@@ -118,9 +125,9 @@ class KafkaBroadcasts:
 
     def _open(self) -> Consumer:
         with broker_errors("opening a reader of broadcasts"):
-            return Consumer(self._config.reader_options(), error_cb=self._on_error, logger=log)
+            return Consumer(self._config.reader_options(), error_cb=self._on_error, logger=CLIENT_LOG)
 
     def _on_error(self, error: KafkaError) -> None:
         # Idle disconnects are reported as errors too; only a fatal one means anything.
-        log.info("the reader of broadcasts reports: %s", error)
+        log.debug("the reader of broadcasts reports: %s", error)
         self._fault = str(error) if error.fatal() else self._fault

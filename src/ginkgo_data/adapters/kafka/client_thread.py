@@ -1,5 +1,5 @@
 # Upstream: adapters.kafka.command_stream
-# Downstream: adapters.kafka.{commit_book, config, errors, expiry, inbox, lag_watch, member}
+# Downstream: adapters.kafka.{errors, member, membership}
 # Role: The one thread that owns the client: turns for ever, a new client after a fault
 """Nothing stops this thread but `stop`: an outage is waited through, a client that cannot go on is replaced."""
 
@@ -8,16 +8,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from datetime import datetime
 
-from ginkgo_data.adapters.kafka.commit_book import CommitBook
-from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.errors import RebuildNeededError
-from ginkgo_data.adapters.kafka.expiry import ExpiryWatch
-from ginkgo_data.adapters.kafka.inbox import Inbox
-from ginkgo_data.adapters.kafka.lag_watch import LagWatch
 from ginkgo_data.adapters.kafka.member import Member
+from ginkgo_data.adapters.kafka.membership import Membership
 
 log = logging.getLogger(__name__)
 
@@ -30,23 +24,12 @@ class ClientThread(threading.Thread):
     Raises `ConfigurationError`.
     """
 
-    def __init__(
-        self,
-        config: KafkaConfig,
-        inbox: Inbox,
-        commits: CommitBook,
-        watch: LagWatch,
-        expiry: ExpiryWatch,
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, own: Membership) -> None:
         super().__init__(name="ginkgo-data-kafka-client", daemon=True)
-        self._join_group: Callable[[], Member] = lambda: Member(config, inbox, commits, watch, expiry, now)
-        self._close_timeout = config.close_timeout
-        self._inbox = inbox
-        self._commits = commits
-        self._expiry = expiry
+        self._own = own
+        self._close_timeout = own.config.close_timeout
         self._stopping = threading.Event()
-        self._member: Member | None = self._join_group()
+        self._member: Member | None = Member(own)
         self.last_turn = time.monotonic()
         """When the last turn began (monotonic seconds); turns follow each other within a few seconds."""
         self.rebuilt = 0
@@ -65,7 +48,7 @@ class ClientThread(threading.Thread):
             self.last_turn = time.monotonic()
             try:
                 if self._member is None:
-                    self._member = self._join_group()
+                    self._member = Member(self._own)
                 self._member.turn()
                 failures = failures if self._idle() else 0
             except Exception as error:
@@ -74,8 +57,8 @@ class ClientThread(threading.Thread):
         if self._member:
             # The whole is bounded by the caller; half of the time is for commits, the rest for leaving.
             self._member.finish(self._close_timeout / 2)
-            self._inbox.close()
-            self._commits.forget()
+            self._own.inbox.close()
+            self._own.commits.forget()
             if not self._member.close(self._close_timeout / 2):
                 log.warning("the group was not left in time; the broker finds out by itself")
 
@@ -84,7 +67,7 @@ class ClientThread(threading.Thread):
         self._stopping.set()
 
     def _idle(self) -> bool:
-        return not self._inbox.following()
+        return not self._own.inbox.following()
 
     def _replace(self, error: Exception, failures: int) -> None:
         """Give the client up: what was not committed comes again, to the new one or to another member."""
@@ -95,9 +78,9 @@ class ClientThread(threading.Thread):
         )  # fmt: skip
         self.rebuilt += 1
         gone, self._member = self._member, None
-        self._inbox.revoke()
-        self._expiry.revoke()
-        self._commits.forget()
+        self._own.inbox.revoke()
+        self._own.expiry.revoke()
+        self._own.commits.forget()
         if gone:
             gone.close(self._close_timeout / 2)
         until = time.monotonic() + pause

@@ -1,5 +1,5 @@
 # Upstream: entrypoints.container
-# Downstream: adapters.kafka, domain.model.{delivery, errors, stream}, ports.command_stream
+# Downstream: adapters.kafka.{client_thread, config, membership}, domain.model, ports.command_stream
 # Role: Port command_stream on Kafka: records of the group's member, decoded, and offsets given back
 """The command stream of a real broker: command topics and the work topic, one consumer group."""
 
@@ -11,11 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ginkgo_data.adapters.kafka.client_thread import ClientThread
-from ginkgo_data.adapters.kafka.commit_book import CommitBook
 from ginkgo_data.adapters.kafka.config import KafkaConfig
-from ginkgo_data.adapters.kafka.expiry import ExpiryWatch
-from ginkgo_data.adapters.kafka.inbox import Inbox
-from ginkgo_data.adapters.kafka.lag_watch import LagWatch
+from ginkgo_data.adapters.kafka.membership import Membership
 from ginkgo_data.domain.model.delivery import Delivery, Partition
 from ginkgo_data.domain.model.errors import BrokerUnavailable
 from ginkgo_data.domain.model.stream import ExpiredRecords, StreamState
@@ -38,11 +35,9 @@ class KafkaCommandStream:
         self._commit_timeout = config.delivery_timeout
         self._close_timeout = config.close_timeout
         self._closing = threading.Lock()
-        self._inbox = Inbox(config.work_topic, config.inbox_limit, config.inbox_bytes, now)
-        self._commits = CommitBook(self._inbox.may_commit)
-        self._watch = LagWatch(config.stuck_after)
-        self._expiry = ExpiryWatch()
-        self._client = ClientThread(config, self._inbox, self._commits, self._watch, self._expiry, now)
+        own = Membership.of(config, now)
+        self._inbox, self._commits, self._watch, self._expiry = own.inbox, own.commits, own.watch, own.expiry
+        self._client = ClientThread(own)
         self._client.start()
 
     def receive(self, limit: int, timeout: float) -> Sequence[Delivery]:
@@ -81,6 +76,7 @@ class KafkaCommandStream:
             missing_topics=self._client.missing,
             turned_ago=max(0.0, time.monotonic() - self._client.last_turn),
             unanswered_for=self._watch.unanswered_for,
+            committed_at=self._commits.committed_at,
         )
 
     def expired(self) -> Sequence[ExpiredRecords]:

@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka.{client_thread, command_stream, member}
+# Upstream: adapters.kafka.membership
 # Downstream: domain.model.delivery
 # Role: Offsets to commit: asked for, on the way, acknowledged or to be sent again
 """The bookkeeping of asynchronous commits: one on the way at a time, the client's callback is the acknowledgement.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 
 from ginkgo_data.domain.model.delivery import Partition
 
@@ -19,13 +20,20 @@ AGAIN_AFTER = 0.5
 
 
 class CommitBook:
-    """`may_commit` decides per partition and offset, when it is asked for and again when it is sent."""
+    """`may_commit` decides per partition and offset, when it is asked for and again when it is sent.
 
-    def __init__(self, may_commit: Callable[[Partition, int], bool]) -> None:
+    `now` gives the present, zoned.
+    """
+
+    def __init__(self, may_commit: Callable[[Partition, int], bool], now: Callable[[], datetime]) -> None:
         self._may_commit = may_commit
+        self._now = now
         self._asked: dict[Partition, int] = {}
         self._flying: list[dict[Partition, int]] = []
-        self._acknowledged: dict[Partition, int] = {}
+        self._acknowledged: dict[tuple[str, int], tuple[int, int]] = {}
+        """Epoch and offset, per place: of one epoch, so that those of old ones do not gather."""
+        self.committed_at: datetime | None = None
+        """When a commit was last acknowledged, None for never."""
         self._waiting_since: float | None = None
         self._not_before = 0.0
         self._lock = threading.Lock()
@@ -47,7 +55,7 @@ class CommitBook:
     def acknowledged(self, partition: Partition) -> int | None:
         """Return the last acknowledged offset, None when there is none."""
         with self._lock:
-            return self._acknowledged.get(partition)
+            return self._acknowledged_in(partition)
 
     def next_batch(self, ready: Callable[[tuple[str, int]], bool]) -> dict[Partition, int]:
         """Return what to send now, noted as on the way; empty while a commit is, or one just failed.
@@ -80,8 +88,7 @@ class CommitBook:
             self._flying.remove(sent)
             for partition, offset in sent.items():
                 if (partition.topic, partition.number) not in faults:
-                    self._acknowledged[partition] = max(offset, self._acknowledged.get(partition, 0))
-                    self._waiting_since = time.monotonic()
+                    self._acknowledge(partition, offset)
                 elif offset > self._highest(partition):
                     self._asked[partition] = offset
             if faults:
@@ -89,14 +96,17 @@ class CommitBook:
             self._settle()
 
     def forget(self, places: Iterable[tuple[str, int]] | None = None) -> None:
-        """Give up everything not acknowledged of `places` (None: all, also what is on the way)."""
+        """Forget `places` and give up what is not acknowledged of them (None: all, also what is on the way)."""
         with self._lock:
             if places is None:
                 self._asked.clear()
                 self._flying.clear()
+                self._acknowledged.clear()
             else:
                 gone = set(places)
                 self._asked = {p: o for p, o in self._asked.items() if (p.topic, p.number) not in gone}
+                for place in gone:
+                    self._acknowledged.pop(place, None)
             self._settle()
 
     def _take_off(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
@@ -107,8 +117,19 @@ class CommitBook:
         self._settle()
         return batch
 
+    def _acknowledge(self, partition: Partition, offset: int) -> None:
+        """Note an acknowledgement; one that comes late, of an assignment before the present one, says only when."""
+        self._waiting_since = time.monotonic()
+        self.committed_at = self._now()
+        place = (partition.topic, partition.number)
+        self._acknowledged[place] = max((partition.epoch, offset), self._acknowledged.get(place, (0, 0)))
+
+    def _acknowledged_in(self, partition: Partition) -> int | None:
+        epoch, offset = self._acknowledged.get((partition.topic, partition.number), (None, 0))
+        return offset if epoch == partition.epoch else None
+
     def _highest(self, partition: Partition) -> int:
-        known = [self._asked.get(partition, 0), self._acknowledged.get(partition, 0)]
+        known = [self._asked.get(partition, 0), self._acknowledged_in(partition) or 0]
         return max(known + [batch.get(partition, 0) for batch in self._flying])
 
     def _settle(self) -> None:

@@ -150,6 +150,8 @@ class KafkaConfig(BaseModel):
             "queued.min.messages": min(1000, self.inbox_limit),
             "queued.max.messages.kbytes": 16 * 1024,
             "socket.keepalive.enable": True,
+            # A connection that was cut without a word is given up after this; the default would be a minute.
+            "socket.timeout.ms": 15_000,
             "log.connection.close": False,
             **self._protocol_options(),
             **self._passed_through(_PRODUCER_PREFIXES),
@@ -170,6 +172,7 @@ class KafkaConfig(BaseModel):
             "queued.min.messages": 1000,
             "queued.max.messages.kbytes": 4 * 1024,
             "socket.keepalive.enable": True,
+            "socket.timeout.ms": 15_000,
             "log.connection.close": False,
             **self._passed_through((*_PRODUCER_PREFIXES, *_MEMBER_PREFIXES)),
         }

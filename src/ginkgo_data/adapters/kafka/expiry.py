@@ -1,5 +1,5 @@
-# Upstream: adapters.kafka.{client_thread, command_stream, member}
-# Downstream: adapters.kafka.{holding, records}, domain.model.{delivery, stream}, confluent_kafka
+# Upstream: adapters.kafka.membership
+# Downstream: adapters.kafka.{holding, outage, records}, domain.model.{delivery, stream}, confluent_kafka
 # Role: Where the group stood when a partition was assigned, and what the broker had deleted before it came
 """Records that expired before they were read.
 
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaException, TopicPartition
 
 from ginkgo_data.adapters.kafka.holding import Place
+from ginkgo_data.adapters.kafka.outage import Outage
 from ginkgo_data.adapters.kafka.records import moment_of
 from ginkgo_data.domain.model.delivery import Partition
 from ginkgo_data.domain.model.stream import ExpiredRecords
@@ -70,6 +71,7 @@ class ExpiryWatch:
         self._standings: dict[Place, _Standing] = {}
         self._found: deque[ExpiredRecords] = deque()
         self._seen: set[tuple[Place, int]] = set()
+        self._outage = Outage(log, logging.INFO, "where the group stands")
         self._failures = 0
         self._ask_at = 0.0
 
@@ -89,6 +91,11 @@ class ExpiryWatch:
         standing = self._standings.get(place)
         return standing is not None and standing.known and not standing.gaps
 
+    def known(self, place: Place) -> bool:
+        """Whether it was looked up where the group stood when `place` was assigned."""
+        standing = self._standings.get(place)
+        return standing is not None and standing.known
+
     def start(self, place: Place) -> int | None:
         """Return where the group stood when `place` was assigned; None for nowhere, or not yet known."""
         standing = self._standings.get(place)
@@ -105,7 +112,7 @@ class ExpiryWatch:
         try:
             answers = consumer.committed([TopicPartition(*place) for place in places], timeout=ASK_TIMEOUT)
         except KafkaException as error:
-            log.info("where the group stands is not known yet: %s", error)
+            self._outage.failed(f"not known yet: {error}")
             answers = []
         for answer in answers:
             if answer.error is None:
@@ -113,6 +120,7 @@ class ExpiryWatch:
                 self._standings[answer.topic, answer.partition].stood(start, moment_of(answer.metadata))
         if all(self._standings[place].known for place in places):
             self._failures = 0
+            self._outage.over()
             return True
         self._failures += 1
         self._ask_at = time.monotonic() + min(LONGEST_BACKOFF, 0.25 * 2.0 ** min(self._failures, 10))

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConsumerGroupDescription  # type: ignore[attr-defined]
 
 from ginkgo_data.adapters.kafka.config import KafkaConfig
-from ginkgo_data.adapters.kafka.errors import TopicMissing, broker_errors
+from ginkgo_data.adapters.kafka.errors import TopicMissing, broker_errors, translated
 from ginkgo_data.adapters.kafka.topic_reader import TopicReader
 
 log = logging.getLogger(__name__)
@@ -25,10 +25,15 @@ Answer = TypeVar("Answer")
 TIMEOUT = 5.0
 """Seconds that one question may take: somebody is looking on."""
 _MOVING = frozenset(
-    {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR}
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError._WAIT_COORD,
+    }
 )
-OWN_CLIENTS = "ginkgo_data"
-"""The client ids of this program begin with it, where the configuration gives them no other name."""
+OWN_MEMBERS = "ginkgo_data."
+"""The client ids of workers begin with it, where the configuration gives them no other name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +67,39 @@ class GroupMember:
 
 
 class GroupWatch:
-    """The owner closes `reader`. Raises `ConfigurationError` when the options cannot make a client."""
+    """Used by one thread. The owner closes it, and `reader`.
+
+    Raises `ConfigurationError` when the options cannot make a client.
+    """
 
     def __init__(self, config: KafkaConfig, reader: TopicReader) -> None:
         self._config = config
         self._reader = reader
         with broker_errors("opening an admin client"):
             self._admin = AdminClient(config.admin_options(), logger=log)
+        # It names the group, subscribes to nothing and so never joins. The admin client's own question for offsets is
+        # not asked: where a coordinator moves, its answer ends the process (librdkafka refreshes a group it has not).
+        with broker_errors("opening a client that asks for offsets"):
+            options = {**config.reader_options(), "group.id": config.group_id}
+            self._onlooker = Consumer(options, logger=log, error_cb=_note)
 
     def lags(self) -> Sequence[PartitionLag]:
         """Return every partition of the group's topics that are there, in order. Raises `BrokerUnavailable`."""
         config = self._config
-        committed = self._committed()
-        lags = []
+        bounds: dict[tuple[str, int], tuple[int, int]] = {}
         for topic in config.subscription:
             try:
-                bounds = self._reader.bounds(topic)
+                found = self._reader.bounds(topic)
             except TopicMissing:
                 continue
-            for number, (begin, end) in bounds.items():
-                offset = committed.get((topic, number))
-                unread = end if offset is None and config.auto_offset_reset == "latest" else begin
-                lag = end - max(unread, offset or 0)
-                lags.append(PartitionLag(topic, number, offset, begin, end, max(0, lag)))
+            bounds |= {(topic, number): ends for number, ends in found.items()}
+        committed = self._committed(list(bounds))
+        lags = []
+        for (topic, number), (begin, end) in bounds.items():
+            offset = committed.get((topic, number))
+            unread = end if offset is None and config.auto_offset_reset == "latest" else begin
+            lag = end - max(unread, offset or 0)
+            lags.append(PartitionLag(topic, number, offset, begin, end, max(0, lag)))
         return lags
 
     def members(self) -> Sequence[GroupMember]:
@@ -96,33 +111,37 @@ class GroupWatch:
             described: ConsumerGroupDescription = asked[group].result(2 * TIMEOUT)
             return described
 
-        named = self._config.options.get("client.id")
-        ours = (OWN_CLIENTS, named.get_secret_value()) if named else (OWN_CLIENTS,)
+        given = self._config.options.get("client.id")
+        named = given.get_secret_value() if given else None
         described = _patiently(f"asking for the members of {group}", ask)
         members = [
             GroupMember(
                 member.client_id,
                 member.host.lstrip("/"),
                 tuple(f"{p.topic}-{p.partition}" for p in member.assignment.topic_partitions),
-                not member.client_id.startswith(ours),
+                not (member.client_id == named or member.client_id.startswith(OWN_MEMBERS)),
             )
             for member in (described.members if described else ())
         ]
         return sorted(members, key=lambda member: (not member.foreign, member.client_id))
 
-    def _committed(self) -> dict[tuple[str, int], int]:
-        group = self._config.group_id
+    def close(self) -> None:
+        """Close the client; idempotent."""
+        self._onlooker.close()
 
-        def ask() -> ConsumerGroupTopicPartitions:
-            asked = self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT
-            )
-            found: ConsumerGroupTopicPartitions = asked[group].result(2 * TIMEOUT)
-            return found
+    def _committed(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        if not places:
+            return {}
 
-        found = _patiently(f"asking where {group} stands", ask)
-        places = found.topic_partitions if found else None
-        return {(p.topic, p.partition): p.offset for p in places or () if p.offset >= 0}
+        def ask() -> list[TopicPartition]:
+            return self._onlooker.committed([TopicPartition(*place) for place in places], timeout=TIMEOUT)
+
+        what = f"asking where {self._config.group_id} stands"
+        found = _patiently(what, ask) or []
+        for place in found:
+            if place.error is not None:
+                raise translated(what, place.error)
+        return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
 
 
 def _patiently(what: str, ask: Callable[[], Answer]) -> Answer | None:
@@ -139,3 +158,8 @@ def _patiently(what: str, ask: Callable[[], Answer]) -> Answer | None:
                 if code not in _MOVING or time.monotonic() > deadline:
                     raise
             time.sleep(0.2)
+
+
+def _note(error: KafkaError) -> None:
+    # Idle disconnects are reported as errors; what fails is said by the call that it fails.
+    log.info("the onlooker reports: %s", error)

@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka.{client_thread, command_stream, member}
+# Upstream: adapters.kafka.membership
 # Downstream: adapters.kafka.holding, domain.model.delivery
 # Role: Records in hand per assigned partition: who owns what, what may go to work, what must pause
 """The inbox between the thread that owns the client and the worker. Safe for both.

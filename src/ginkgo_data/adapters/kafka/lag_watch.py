@@ -1,40 +1,51 @@
-# Upstream: adapters.kafka.{client_thread, command_stream, member, reading_places}
-# Downstream: adapters.kafka.holding, confluent_kafka
-# Role: Ends and lag per partition, and the partition that stands still although it should not
-"""Looks at all partitions of a topic at once: two short questions, and fewer of them while nobody answers.
+# Upstream: adapters.kafka.membership
+# Downstream: adapters.kafka.{asking, holding}
+# Role: Ends and lag per partition, the partition that stands still although it should not, the topic made anew
+"""Looks at all partitions at once, through a client of its own; fewer looks while nobody answers.
 
-A partition that stays paused inside the client after a rebalance (librdkafka#5591) shows as lag without progress.
+A partition that stays paused inside the client after a rebalance (librdkafka#5591) shows as lag without progress. A
+topic that was deleted and made anew is another topic: a client that goes on with what it knew of the old one can
+stand still for minutes.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaException, TopicPartition
-
+from ginkgo_data.adapters.kafka.asking import BrokerQuestions, TopicSeen
 from ginkgo_data.adapters.kafka.holding import Place
 
-if TYPE_CHECKING:
-    from confluent_kafka import Consumer
-
 LOOK_EVERY = 1.0
-LOOK_TIMEOUT = 0.6
-"""Seconds that one question to the broker may take; of a topic that does not answer nothing more is asked."""
+LOOK_TIMEOUT = 0.9
+"""Seconds that one question may take; a look asks two, the second one only where the first was answered."""
 LONGEST_BACKOFF = 8.0
+
+
+@dataclass(slots=True)
+class _Mark:
+    """Where a partition stands still, for how long it did so while it was this member's, and when that was seen."""
+
+    position: int
+    stood: float
+    seen: float
 
 
 class LagWatch:
     """What is known of the ends of partitions; `lag` may be read from any thread."""
 
-    def __init__(self, stuck_after: float) -> None:
+    def __init__(self, broker: BrokerQuestions, stuck_after: float) -> None:
+        self._broker = broker
         self._stuck_after = stuck_after
         self._lows: dict[Place, int] = {}
         self._ends: dict[Place, int] = {}
-        self._marks: dict[Place, tuple[int, float]] = {}
+        self._marks: dict[Place, _Mark] = {}
         self._excused: set[tuple[Place, int]] = set()
+        self._topics: dict[str, TopicSeen] = {}
+        self._cut: dict[Place, int] = {}
+        """Partitions that ended below what had come of them, at the last look."""
+        self._anew: set[str] = set()
         self._look_at = 0.0
         self._failures = 0
         self._answered_at: float | None = None
@@ -53,31 +64,42 @@ class LagWatch:
         low, end = self._lows.get(place), self._ends.get(place)
         return None if low is None or end is None else max(0, end - max(position or 0, low))
 
-    def forget(self, place: Place) -> None:
-        """Forget a partition that was taken away, or has just been assigned anew; it is looked at in the next turn."""
-        for known in (self._lows, self._ends, self._marks):
-            known.pop(place, None)
+    def assigned(self, places: Iterable[Place]) -> None:
+        """Note that `places` have just been assigned, anew or for the first time; they are looked at in the next turn.
+
+        For how long one has stood still at a position stays known, or each rebalance would begin the count again;
+        the time for which it was somebody else's does not count.
+        """
+        now = time.monotonic()
+        for place in places:
+            for known in (self._lows, self._ends, self._cut):
+                known.pop(place, None)
+            if mark := self._marks.get(place):
+                mark.seen = now
         self._look_at = 0.0
 
-    def look(self, consumer: Consumer, places: Collection[Place]) -> Mapping[Place, int]:
-        """Look at `places`, every `LOOK_EVERY`; return the low watermarks of those that answer, none between looks."""
-        if not places or time.monotonic() < self._look_at:
+    def look(self, following: Mapping[Place, int | None]) -> Mapping[Place, int]:
+        """Look at partitions, every `LOOK_EVERY`; return the low watermarks of those that answer, none between looks.
+
+        `following` gives for each the offset after the last record that came. Takes two seconds at the most.
+        """
+        if not following or time.monotonic() < self._look_at:
             return {}
-        lows: dict[Place, int] = {}
-        ends: dict[Place, int] = {}
-        for topic in {topic for topic, _ in places}:
-            mine = [place for place in places if place[0] == topic]
-            with suppress(KafkaException):  # a topic that is just being deleted keeps no other one back
-                lows |= watermarks(consumer, mine, OFFSET_BEGINNING, LOOK_TIMEOUT)
-                ends |= watermarks(consumer, mine, OFFSET_END, LOOK_TIMEOUT)
+        lows, ends = self._broker.bounds(following.keys(), LOOK_TIMEOUT)
+        topics = self._broker.topics({topic for topic, _ in following}, LOOK_TIMEOUT) if lows or ends else {}
         if lows or self._answered_at is None:
             self._answered_at = time.monotonic()
-        self._failures = 0 if len(lows) == len(ends) == len(places) else self._failures + 1
+        self._failures = 0 if len(lows) == len(ends) == len(following) else self._failures + 1
         soon = min(LONGEST_BACKOFF, 0.25 * 2.0 ** min(self._failures, 10))
         self._look_at = time.monotonic() + (soon if self._failures else LOOK_EVERY)
         self._lows.update(lows)
         self._ends.update(ends)
+        self._compare(topics, following, ends)
         return lows
+
+    def made_anew(self) -> str | None:
+        """Return a topic that was found made anew, each once."""
+        return self._anew.pop() if self._anew else None
 
     def stuck(self, positions: Mapping[Place, int | None], paused: set[Place]) -> Place | None:
         """Return a partition that has stood still for `stuck_after` at its position, though there is more to come."""
@@ -89,26 +111,37 @@ class LagWatch:
                 return place
         return None
 
+    def _compare(
+        self, topics: Mapping[str, TopicSeen], following: Mapping[Place, int | None], ends: Mapping[Place, int]
+    ) -> None:
+        """Find topics made anew: by their ids, or by ends below what came of them, twice running.
+
+        After a change of leaders an end can lie too low for a moment.
+        """
+        for topic, seen in topics.items():
+            if not seen.numbers:
+                continue
+            if topic in self._topics and seen.replaced(self._topics[topic]):
+                self._anew.add(topic)
+            self._topics[topic] = seen
+        came = {place: following[place] or 0 for place in ends}
+        cut = {place: came[place] for place, end in ends.items() if end < came[place]}
+        for place, position in cut.items():
+            if self._cut.get(place) == position and (place, position) not in self._excused:
+                self._excused.add((place, position))
+                self._anew.add(place[0])
+        self._cut = cut
+
     def _stands_still(self, place: Place, position: int, end: int, is_paused: bool) -> bool:
         now = time.monotonic()
-        before, since = self._marks.get(place, (None, now))
-        if is_paused or position >= end or before != position:
-            self._marks[place] = (position, now)
+        mark = self._marks.get(place)
+        if mark is None or is_paused or position >= end or mark.position != position:
+            self._marks[place] = _Mark(position, 0.0, now)
             return False
-        if now - since < self._stuck_after or (place, position) in self._excused:
+        mark.stood += now - mark.seen
+        mark.seen = now
+        if mark.stood < self._stuck_after or (place, position) in self._excused:
             return False
         # A log can end in markers that no client is given: a new client at the same place proves it.
         self._excused.add((place, position))
         return True
-
-
-def watermarks(consumer: Consumer, places: Collection[Place], which: int, timeout: float) -> dict[Place, int]:
-    """Return the low (`which` is OFFSET_BEGINNING) or high (OFFSET_END) watermarks of those that answer.
-
-    One question for all. Raises `KafkaException` when nobody answers within `timeout` seconds.
-    """
-    asked = [TopicPartition(topic, number, which) for topic, number in places]
-    answers = consumer.offsets_for_times(asked, timeout=timeout)
-    return {
-        (answer.topic, answer.partition): answer.offset for answer in answers if not answer.error and answer.offset >= 0
-    }

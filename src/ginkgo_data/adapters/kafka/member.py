@@ -12,19 +12,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from ginkgo_data.adapters.kafka.client_log import CLIENT_LOG
 from ginkgo_data.adapters.kafka.closing import close_within
-from ginkgo_data.adapters.kafka.commit_book import CommitBook
-from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.errors import MISSING_TOPIC_CODES, RebuildNeededError, broker_errors
-from ginkgo_data.adapters.kafka.expiry import ExpiryWatch
 from ginkgo_data.adapters.kafka.holding import Place
-from ginkgo_data.adapters.kafka.inbox import Inbox
-from ginkgo_data.adapters.kafka.lag_watch import LagWatch
+from ginkgo_data.adapters.kafka.membership import Membership
 from ginkgo_data.adapters.kafka.records import moment_of, offsets_of, places_of, record_of, shown_places
 from ginkgo_data.domain.model.delivery import Partition
 
@@ -38,26 +34,16 @@ CHUNK = 500
 
 
 class Member:
-    """`now` gives the present, zoned, which stands beside each committed offset.
+    """Takes `own` over from the member before it. Raises `ConfigurationError` when the options cannot make a client."""
 
-    Raises `ConfigurationError` when the options cannot make a client.
-    """
-
-    def __init__(
-        self,
-        config: KafkaConfig,
-        inbox: Inbox,
-        commits: CommitBook,
-        watch: LagWatch,
-        expiry: ExpiryWatch,
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, own: Membership) -> None:
+        config = own.config
         self._incremental = config.group_protocol == "consumer"
-        self._inbox = inbox
-        self._commits = commits
-        self._watch = watch
-        self._expiry = expiry
-        self._now = now
+        self._inbox = own.inbox
+        self._commits = own.commits
+        self._watch = own.watch
+        self._expiry = own.expiry
+        self._now = own.now
         self._paused: set[Place] = set()
         self._fault: str | None = None
         self._live = True
@@ -65,7 +51,7 @@ class Member:
         """Topics that cannot be read, with the broker's words."""
         with broker_errors(f"joining group {config.group_id}"):
             self._consumer = Consumer(
-                config.consumer_options(), on_commit=self._on_commit, error_cb=self._on_error, logger=log
+                config.consumer_options(), on_commit=self._on_commit, error_cb=self._on_error, logger=CLIENT_LOG
             )
             self._consumer.subscribe(
                 config.subscription, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
@@ -82,6 +68,8 @@ class Member:
         self._apply_pauses()
         self._look()
         self.send_commits()
+        if anew := self._watch.made_anew():
+            raise RebuildNeededError(f"topic {anew} was made anew")
         if stuck := self._stuck():
             raise RebuildNeededError(f"{stuck[0]}-{stuck[1]} has lag and makes no progress")
         if self._fault:
@@ -109,11 +97,14 @@ class Member:
     def _look(self) -> None:
         """Learn where the group stands, where the partitions begin and end, and what expired; bounded as a whole."""
         if self._expiry.learn(self._consumer):
-            self._expiry.compare(self._watch.look(self._consumer, self._inbox.following().keys()), self._paused)
+            self._expiry.compare(self._watch.look(self._inbox.following()), self._paused)
 
     def _stuck(self) -> Place | None:
-        following = self._inbox.following()
-        positions = {p: self._expiry.start(p) if offset is None else offset for p, offset in following.items()}
+        positions = {
+            place: self._expiry.start(place) if offset is None else offset
+            for place, offset in self._inbox.following().items()
+            if offset is not None or self._expiry.known(place)
+        }
         return self._watch.stuck(positions, self._paused)
 
     # -- records ----------------------------------------------------------------------------------
@@ -144,7 +135,7 @@ class Member:
         if error.fatal():
             self._fault = str(error)
         else:
-            log.info("the client reports: %s", error)
+            log.debug("the client reports: %s", error)
 
     # -- rebalances -------------------------------------------------------------------------------
 
@@ -156,9 +147,9 @@ class Member:
         places = places_of(partitions)
         if not self._live:
             return
-        for place in places:
-            self._watch.forget(place)
-            self.missing.pop(place[0], None)
+        self._watch.assigned(places)
+        for topic, _ in places:
+            self.missing.pop(topic, None)
         self._expiry.assign(self._inbox.assign(places))
         if places:
             log.info("assigned: %s", shown_places(places))

@@ -1,7 +1,7 @@
 # Upstream: entrypoints.container
-# Downstream: adapters.kafka.{producer, report_wire, wire_json, wire_out}, domain.model.quality, ports.notifications
+# Downstream: adapters.kafka, domain.model.quality, ports.notifications
 # Role: Port notifications on Kafka: reports, alerts and events on the notification topic
-"""Telling waits for nothing: the acknowledgement comes later, and a failure is logged and counted."""
+"""Telling waits for nothing: the acknowledgement comes later. Failures are counted, an outage is logged once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from ginkgo_data.adapters.kafka.outage import Outage
 from ginkgo_data.adapters.kafka.producer import KafkaProducer
 from ginkgo_data.adapters.kafka.report_wire import REPORT_KEY, encode_report
 from ginkgo_data.adapters.kafka.wire_json import Json, to_bytes
@@ -40,6 +41,7 @@ class KafkaNotifications:
         self._now = now
         self._lock = threading.Lock()
         self._failures = 0
+        self._outage = Outage(log, logging.WARNING, "notifications")
 
     @property
     def failures(self) -> int:
@@ -63,6 +65,11 @@ class KafkaNotifications:
         def failed(reason: str) -> None:
             with self._lock:
                 self._failures += 1
-            log.warning("%s was not told: %s", message.get("type"), reason)
+            self._outage.failed(f"{message.get('type')} was not told: {reason}")
 
-        self._producer.post(self._topic, to_bytes(message), key.encode(), failed, told)
+        def kept() -> None:
+            self._outage.over()
+            if told is not None:
+                told()
+
+        self._producer.post(self._topic, to_bytes(message), key.encode(), failed, kept)

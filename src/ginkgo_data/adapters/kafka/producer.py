@@ -1,5 +1,5 @@
 # Upstream: adapters.kafka, entrypoints.{container, letters, operator_parts}
-# Downstream: adapters.kafka.{config, errors}, domain.model.errors, confluent_kafka
+# Downstream: adapters.kafka.{client_log, config, errors}, domain.model.errors, confluent_kafka
 # Role: Records out: idempotent, acknowledged by all replicas, awaited with a deadline
 """The producer of the family: `send` waits for the acknowledgement, `post` does not.
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from ginkgo_data.adapters.kafka.client_log import CLIENT_LOG
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.errors import TopicMissing, broker_errors, translated
 from ginkgo_data.domain.model.errors import BrokerUnavailable, GinkgoDataError
@@ -184,11 +185,11 @@ class KafkaProducer:
 
     def _open(self) -> Producer:
         with broker_errors("opening a producer"):
-            return Producer(self._config.producer_options(), logger=log, error_cb=self._on_error)
+            return Producer(self._config.producer_options(), logger=CLIENT_LOG, error_cb=self._on_error)
 
     def _on_error(self, error: KafkaError) -> None:
         # Idle disconnects are reported as errors; a fatal one comes back with the next record as well.
-        log.log(logging.ERROR if error.fatal() else logging.INFO, "the producer reports: %s", error)
+        log.log(logging.ERROR if error.fatal() else logging.DEBUG, "the producer reports: %s", error)
 
     def _seen(self, producer: Producer, error: object) -> None:
         """Replace `producer` after a fatal error: it takes no record any more, a new one does."""

@@ -1,5 +1,5 @@
 # Upstream: adapters.kafka.topic_check, entrypoints.{container, show_topics, status}
-# Downstream: adapters.kafka.{config, errors}, confluent_kafka
+# Downstream: adapters.kafka.{config, errors}, domain.model.errors, confluent_kafka
 # Role: Topics: our own are made where they are missing, all are described, none is ever deleted
 """The topics this program lives on.
 
@@ -10,6 +10,7 @@ deletes every topic and makes only its own). All others are looked at; they grow
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from ginkgo_data.adapters.kafka.config import LARGEST_RECORD, KafkaConfig
 from ginkgo_data.adapters.kafka.errors import broker_errors
+from ginkgo_data.domain.model.errors import BrokerUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -90,11 +92,18 @@ class KafkaTopics:
     def grow(self, topic: str, partitions: int) -> None:
         """Give `topic` more partitions, in all `partitions`; keys then go to other ones than before.
 
-        Raises `ConfigurationError` when it has as many already, `TopicMissing`, `BrokerUnavailable`.
+        On return `status` shows them: the broker acknowledges before it tells. Raises `ConfigurationError` when there
+        are as many already, `TopicMissing`, and `BrokerUnavailable`, also when they are not shown within `TIMEOUT`.
         """
-        with broker_errors(f"growing {topic} to {partitions} partitions"):
+        what = f"growing {topic} to {partitions} partitions"
+        with broker_errors(what):
             asked = self._admin.create_partitions([NewPartitions(topic, partitions)], request_timeout=TIMEOUT)
             asked[topic].result(2 * TIMEOUT)
+            deadline = time.monotonic() + TIMEOUT
+            while len(self._admin.list_topics(topic, timeout=TIMEOUT).topics[topic].partitions) < partitions:
+                if time.monotonic() > deadline:
+                    raise BrokerUnavailable(f"{what}: acknowledged, but not shown after {TIMEOUT:g} s")
+                time.sleep(0.05)
 
     def _work_topic(self) -> NewTopic:
         return NewTopic(

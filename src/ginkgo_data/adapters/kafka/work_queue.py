@@ -20,7 +20,7 @@ class KafkaWorkQueue:
     def park(self, item: WorkItem) -> None:
         """Keep `item`, acknowledged; raises `BrokerUnavailable`, and then it may have been kept all the same.
 
-        Raises `RecordTooLarge` where the topic was made, not by us, for smaller records than a command's.
+        Raises `RecordTooLarge`, a `TerminalError`, where others made the topic for smaller records than a command's.
         """
         value, headers = encode_work(item)
         self._producer.send(self._topic, value, headers=headers)

@@ -41,6 +41,7 @@ class InMemoryBroker:
         self._epoch = 0
         self._owner: int | None = None
         self._held = False
+        self._committed_at: dict[int, datetime] = {}
         self._expired: list[ExpiredRecords] = []
         self._changed = threading.Condition()
 
@@ -120,13 +121,14 @@ class InMemoryBroker:
                 self._changed.notify_all()
 
     def state(self, member: int) -> StreamState:
-        """Return the partitions that are this member's, and their lag."""
+        """Return the partitions that are this member's, their lag, and when it last committed."""
         with self._changed:
             mine = self._logs.items() if self._owner == member else ()
             lag = {
                 Partition(topic, number, member): log.end - max(log.committed, log.low) for (topic, number), log in mine
             }
-        return StreamState(assigned=tuple(lag), lag=lag)
+            committed_at = self._committed_at.get(member)
+        return StreamState(assigned=tuple(lag), lag=lag, committed_at=committed_at)
 
     def expired(self, member: int) -> list[ExpiredRecords]:
         """Return what was found expired since this member joined, each once."""
@@ -165,6 +167,7 @@ class InMemoryBroker:
                     raise ValueError(f"offset {offset} of {partition} lies beyond the end, {log.end}")
                 if offset > log.committed:
                     log.committed, log.committed_at = offset, self._clock.now()
+                    self._committed_at[member] = log.committed_at
 
     # -- readers in no group ----------------------------------------------------------------------
 

@@ -39,3 +39,5 @@ class StreamState:
     """Seconds since the client's thread last turned; many mean that it hangs."""
     unanswered_for: float = 0.0
     """Seconds for which the broker has answered no question; 0.0 while it answers."""
+    committed_at: datetime | None = None
+    """When a commit was last acknowledged (zoned), None for never in the life of this stream."""
