@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
 from ginkgo_data.adapters.kafka.kept_letter import Origin, letter_of
 from ginkgo_data.adapters.kafka.letter_replay import NotReplayable, replay_of
@@ -18,6 +20,7 @@ from ginkgo_data.adapters.kafka.letter_wire import (
 from ginkgo_data.adapters.kafka.wire import CONTROL_TOPIC, DATA_TOPIC, WORK_TOPIC, decode_command
 from ginkgo_data.domain.model.delivery import Partition, RawRecord
 from ginkgo_data.domain.model.disposition import DeadLetter
+from ginkgo_data.entrypoints.show_letters import print_letters
 
 TOPICS = (CONTROL_TOPIC, DATA_TOPIC)
 WRITTEN = datetime(2026, 8, 15, tzinfo=UTC)
@@ -105,3 +108,29 @@ def test_a_cut_letter_needs_its_record_and_no_other():
         letter, TOPICS, RawRecord(place, 7, value, {"trace_id": b"t", "ginkgo-piece": b"1"}, WRITTEN, b"k")
     )
     assert (sent.value, sent.key, sent.headers) == (value, b"k", {"trace_id": b"t"})
+
+
+def listed(width, *letters):
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    print_letters(letters, console)
+    return console.file.getvalue()
+
+
+def test_a_narrow_terminal_shows_a_block_for_each_letter_with_its_key_whole():
+    key = f"{DATA_TOPIC}.of.a.topic.whose.name.is.longer.than.any.that.fits.on.a.narrow.terminal-2-7"
+    letter = kept(snapshot("000001.SZ"), topic=key.removesuffix("-2-7"), reason="no permission " * 20, error="Rejected")
+    text = listed(80, letter, kept(snapshot("000002.SZ", "000001.SZ"), codes=("000002.SZ", "000001.SZ")))
+    lines = text.splitlines()
+    assert lines[0] == key
+    names = [line.split()[0] for line in lines[1:] if line.startswith("  ") and line[2] != " "]
+    assert names == ["command", "error", "reason", "codes", "tries", "when"] * 2
+    assert max(len(line) for line in lines[1:]) <= 80
+    assert "  error   Rejected" in text
+    assert "  codes   000002.SZ and 1 more" in text
+
+
+def test_a_wide_terminal_shows_a_table():
+    lines = listed(110, kept(snapshot("000001.SZ"))).splitlines()
+    assert lines[0].split() == ["key", "when", "command", "error", "tries", "codes"]
+    assert f"{DATA_TOPIC}-2-7: why" in lines
+    assert listed(80).strip() == listed(110).strip() == "there are no dead letters"

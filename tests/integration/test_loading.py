@@ -78,7 +78,22 @@ def test_lists_in_the_environment_are_yaml():
     [
         ("worker:\n  poll_timeout: -1\n", [":2:17", "worker.poll_timeout", "found -1", "greater than 0"]),
         ("worker:\n  batch_size: 10\n", [":2:15", "worker.batch_size", "found 10", "1000"]),
-        ("worker:\n  no_such_key: 1\n", [":2:16", "worker.no_such_key", "not permitted"]),
+        ("worker:\n  no_such_key: 1\n", [":2:16", "worker.no_such_key: there is no such key; allowed: node_id, "]),
+        (
+            "worker:\n  pol_timeout: 1\n",
+            [":2:16", "worker.pol_timeout: there is no such key; did you mean poll_timeout?"],
+        ),
+        (
+            "wroker:\n  concurrency: 1\n",
+            [":2:16", "wroker: there is no such key; did you mean worker? allowed: worker, "],
+        ),
+        ("sources: {files: {pth: x}}\n", ["sources.files.pth: there is no such key; did you mean path?"]),
+        ("worker: [1, 2]\n", [":1:9: worker: found a list; allowed: a mapping with the keys node_id, "]),
+        ("kafka: {options: [a]}\n", [":1:18: kafka.options: found a list; allowed: a mapping"]),
+        ("- worker\n", [":1:1: sections such as 'worker:' expected, found a list"]),
+        ("worker: {? [a] : 1}\n", [":1:9: a key is a list; allowed: a name"]),
+        ("worker: {stall_timeout: 30}\n", ["\n  clickhouse.timeout is 60 and worker.stall_timeout is 30: "]),
+        ("clickhouse: {timeout: 120}\n", ["clickhouse.timeout is 120 and worker.stall_timeout is 120: "]),
         ("quality:\n  missing_threshold_warning: 0.5\n", ["quality", "must be below the error one"]),
         ("heartbeat: {interval: 20}\n", ["heartbeat", "at least twice interval"]),
         ("sources: {bars: [files]}\n", ["sources", "sources.files.path is not set"]),
@@ -88,7 +103,7 @@ def test_lists_in_the_environment_are_yaml():
         ("worker: {concurrency: 2, concurrency: 3}\n", ["'worker.concurrency' is given twice"]),
         ("worker: &again {poll_timeout: *again}\n", ["alias that contains itself"]),
         ("worker: {node_id: '\x01'}\n", ["not YAML"]),
-        ("just text\n", [":1:1", "sections such as"]),
+        ("just text\n", [":1:1", "sections such as", "found a text"]),
         ("worker: [1\n", [":2:1", "not YAML"]),
     ],
 )
@@ -98,6 +113,11 @@ def test_a_bad_file_is_refused_with_place_key_value_and_what_is_allowed(file, te
         load(path)
     for words in said:
         assert words in str(caught.value)
+
+
+def test_an_embedded_store_has_no_call_that_hangs(file):
+    path = file("worker: {stall_timeout: 30}\nclickhouse: {url: 'chdb:///somewhere'}\n")
+    assert load(path).settings.worker.stall_timeout == 30
 
 
 def test_all_faults_are_listed_at_once(file):
@@ -113,10 +133,18 @@ def test_a_file_that_does_not_exist_is_named(tmp_path):
         load(tmp_path / "nowhere.yml")
 
 
-def test_secrets_in_a_bad_file_are_not_repeated(file):
-    path = file(
-        "clickhouse: {url: 'clickhouse://me:planted-secret@host:99999/db'}\nsources: {tushare: {token: [planted]}}\n"
-    )
+@pytest.mark.parametrize(
+    "text",
+    [
+        "clickhouse: {url: 'clickhouse://me:planted-secret@host:99999/db'}\nsources: {tushare: {token: [planted]}}\n",
+        "clickhouse: {passwrd: planted}\n",
+        "sources: {tushare: planted}\n",
+        "kafka: {options: {sasl.jaas.config: [planted]}}\n",
+        "planted\n",
+    ],
+)
+def test_secrets_in_a_bad_file_are_not_repeated(file, text):
+    path = file(text)
     with pytest.raises(ConfigurationError) as caught:
         load(path)
     assert "planted" not in str(caught.value)

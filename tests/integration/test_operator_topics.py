@@ -46,7 +46,8 @@ def test_upstreams_topics_grow_only_when_that_is_asked_for(fleet):
     grown = fleet.run("topics", "apply", "--grow", "--json")
     assert grown.code == 0
     assert f"{fleet.data} has 12 partitions now instead of 3" in grown.json["done"]
-    assert fleet.kafka.partitions(fleet.data) == fleet.kafka.partitions(fleet.control) == 12
+    assert lines(grown)[fleet.data]["partitions"] == lines(grown)[fleet.control]["partitions"] == 12
+    assert lines(grown)[fleet.data]["advice"] == ""
     assert fleet.kafka.partitions(fleet.notices) == 3
     assert fleet.run("topics", "apply", "--grow", "--json").json["done"] == []
 

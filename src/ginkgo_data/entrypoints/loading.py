@@ -1,5 +1,5 @@
 # Upstream: entrypoints
-# Downstream: domain.model.errors, entrypoints.settings, pydantic, yaml
+# Downstream: domain.model.errors, entrypoints.{settings, settings_faults}, pydantic, yaml
 # Role: From file, environment and overrides to Settings, each value with its origin
 """Loading: override > environment > file > default. What cannot be used is said with place, value and allowed."""
 
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from ginkgo_data.domain.model.errors import ConfigurationError
 from ginkgo_data.entrypoints.settings import Settings
+from ginkgo_data.entrypoints.settings_faults import explain, in_words
 
 PREFIX = "GINKGO_DATA__"
 FILE_VARIABLE = "GINKGO_DATA_CONFIG"
@@ -66,7 +67,7 @@ def load_settings(
     try:
         settings = Settings.model_validate(_nested(values))
     except ValidationError as error:
-        raise ConfigurationError(_explain(error, origins)) from error
+        raise ConfigurationError(explain(error, origins)) from error
     return LoadedSettings(settings, origins, tuple(warnings))
 
 
@@ -100,6 +101,10 @@ def _from_file(path: Path) -> dict[Key, tuple[object, str]]:
 def _leaves(node: yaml.Node, key: Key, loader: yaml.SafeLoader, path: Path) -> Iterator[tuple[Key, tuple[object, str]]]:
     place = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
     if isinstance(node, yaml.MappingNode):
+        for name, _ in node.value:
+            if not isinstance(name, yaml.ScalarNode):
+                found = in_words(loader.construct_object(name, deep=True))
+                raise ConfigurationError(f"{place}: a key is {found}; allowed: a name")
         names = [str(name.value) for name, _ in node.value]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ConfigurationError(f"{place}: key {'.'.join((*key, repeated[0]))!r} is given twice")
@@ -108,7 +113,8 @@ def _leaves(node: yaml.Node, key: Key, loader: yaml.SafeLoader, path: Path) -> I
     elif isinstance(node, yaml.ScalarNode) and len(key) == 1 and node.value in ("", "null", "~"):
         return  # a section with nothing under it says nothing
     elif not key:
-        raise ConfigurationError(f"{place}: sections such as 'worker:' expected, found {node.value!r}")
+        found = in_words(loader.construct_object(node, deep=True))
+        raise ConfigurationError(f"{place}: sections such as 'worker:' expected, found {found}")
     else:
         yield key, (loader.construct_object(node, deep=True), place)
 
@@ -165,14 +171,3 @@ def _nested(values: Mapping[Key, object]) -> dict[str, object]:
             branch = below
         branch[key[-1]] = value
     return tree
-
-
-def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
-    lines = []
-    for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"] if not str(part).isdigit())
-        origin = origins.get(key) or next((o for k, o in origins.items() if k.startswith(f"{key}.")), "")
-        secret = any(word in key for word in ("token", "password", "url"))
-        found = "" if secret or isinstance(problem["input"], dict) else f"found {problem['input']!r}: "
-        lines.append(f"{origin + ': ' if origin else ''}{key}: {found}{problem['msg']}")
-    return "the configuration cannot be used:\n  " + "\n  ".join(lines)

@@ -48,7 +48,10 @@ def send(
     force: Annotated[bool, typer.Option("--force", help="Fetch again what is held; corrected values win.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="The same as --force, upstream's word.")] = False,
     days: Annotated[int | None, typer.Option(help="The last so many sessions.")] = None,
-    market: Annotated[str | None, typer.Option(help="Market of the securities, for stockinfo.")] = None,
+    market: Annotated[
+        str | None,
+        typer.Option(help="The vendor's word for a market, such as 主板, for stockinfo and update_selector."),
+    ] = None,
     topic: Annotated[str | None, typer.Option(help="Command topic; the data commands' own one when left out.")] = None,
     request_id: Annotated[str | None, typer.Option(help="Name of the request; made when left out.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome; the exit code tells it.")] = False,

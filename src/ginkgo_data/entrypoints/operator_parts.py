@@ -16,6 +16,7 @@ from pathlib import Path
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.heartbeat_wire import decode_heartbeat, encode_heartbeat
 from ginkgo_data.adapters.kafka.letter_shelf import LetterShelf
+from ginkgo_data.adapters.kafka.probe import probe
 from ginkgo_data.adapters.kafka.producer import KafkaProducer
 from ginkgo_data.adapters.kafka.topic_reader import TopicReader
 from ginkgo_data.adapters.redis.client import RedisClient
@@ -84,7 +85,8 @@ def opened_reader(config: KafkaConfig, timeout: float = PATIENCE) -> Iterator[To
 
 @contextmanager
 def opened_shelf(config: KafkaConfig) -> Iterator[LetterShelf]:
-    """Give the dead letters."""
+    """Give the dead letters. Raises `BrokerUnavailable` soon where no broker listens."""
+    probe(config)
     with opened_reader(config) as reader:
         yield LetterShelf(config, reader)
 

@@ -21,6 +21,8 @@ from ginkgo_data.domain.model.bars import EXCHANGE_ZONE
 _SHOWN_BYTES = 4096
 """Bytes of a value that a person is shown."""
 _LONGEST_REASON = 160
+_TABLE_WIDTH = 110
+"""Columns of a terminal below which the table cannot be read."""
 
 
 def as_json(letter: KeptLetter) -> dict[str, object]:
@@ -64,12 +66,24 @@ def replayed(sent: Replay) -> dict[str, object]:
     }
 
 
-def print_letters(letters: Sequence[KeptLetter]) -> None:
-    """Print a table of all, each with its reason below."""
-    console = Console(highlight=False)
+def print_letters(letters: Sequence[KeptLetter], console: Console | None = None) -> None:
+    """Print all: a table with each letter's reason below, on a narrow terminal a block for each letter."""
+    console = console or Console(highlight=False)
     if not letters:
         console.print("there are no dead letters")
         return
+    if console.width < _TABLE_WIDTH:
+        _print_blocks(console, letters)
+    else:
+        _print_table(console, letters)
+    console.print(
+        f"\n{len(letters)} dead letters; dlq show KEY tells all about one, dlq replay KEY sends it again, "
+        "dlq drop KEY forgets it",
+        soft_wrap=console.width >= _TABLE_WIDTH,
+    )
+
+
+def _print_table(console: Console, letters: Sequence[KeptLetter]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("key", "when", "command", "error", "tries", "codes"):
         whole = name in ("key", "when", "tries")
@@ -86,14 +100,31 @@ def print_letters(letters: Sequence[KeptLetter]) -> None:
     console.print(table)
     console.print()
     for letter in letters:
-        origin = str(letter.origin or "")
-        stood = f" (it stood at {origin})" if origin and origin != letter.key else ""
-        console.print(f"{escape(letter.key)}: {escape(_short(letter.reason))}{escape(stood)}", soft_wrap=True)
-    console.print(
-        f"\n{len(letters)} dead letters; dlq show KEY tells all about one, dlq replay KEY sends it again, "
-        "dlq drop KEY forgets it",
-        soft_wrap=True,
-    )
+        console.print(f"{escape(letter.key)}: {escape(_short(letter.reason) + _stood(letter))}", soft_wrap=True)
+
+
+def _print_blocks(console: Console, letters: Sequence[KeptLetter]) -> None:
+    for number, letter in enumerate(letters):
+        # The key alone on its line, never broken: it is what is copied.
+        console.print(("\n" if number else "") + f"[bold]{escape(letter.key)}[/bold]", soft_wrap=True)
+        block = Table.grid(padding=(0, 1))
+        block.add_column(no_wrap=True)
+        block.add_column(overflow="fold")
+        for name, text in {
+            "command": letter.word or "-",
+            "error": letter.error or "-",
+            "reason": _short(letter.reason) + _stood(letter),
+            "codes": _codes(letter.codes),
+            "tries": str(letter.attempts),
+            "when": _when(letter.record.timestamp),
+        }.items():
+            block.add_row(f"  {name}", escape(text))
+        console.print(block)
+
+
+def _stood(letter: KeptLetter) -> str:
+    origin = str(letter.origin or "")
+    return f" (it stood at {origin})" if origin and origin != letter.key else ""
 
 
 def print_letter(letter: KeptLetter, plan: Mapping[str, object]) -> None:

@@ -19,6 +19,7 @@ from rich.markup import escape
 
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.errors import TopicMissing
+from ginkgo_data.adapters.kafka.probe import probe
 from ginkgo_data.adapters.kafka.topic_reader import TopicReader
 from ginkgo_data.adapters.kafka.wire_json import parse_object, plain
 from ginkgo_data.domain.model.errors import BrokerUnavailable, ConfigurationError, MalformedCommand
@@ -51,6 +52,7 @@ def run_send(wish: SendWish, file: Path | None, timeout: float | None, as_json: 
     settings = operator_settings(file)
     config = operator_kafka(settings)
     sent = outgoing(wish, config)
+    probe(config)
     console = Console(highlight=False, stderr=as_json, soft_wrap=True)
     if timeout is None:
         _send(config, sent)

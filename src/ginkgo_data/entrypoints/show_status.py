@@ -23,7 +23,7 @@ from rich.text import Text
 
 from ginkgo_data.domain.model.worker import Heartbeat
 from ginkgo_data.entrypoints.operator_parts import operator_settings
-from ginkgo_data.entrypoints.status import FleetStatus, FleetWatch, as_object
+from ginkgo_data.entrypoints.status import FleetStatus, FleetWatch, as_object, other_group
 
 INTERVAL = 2.0
 """Seconds between two looks of ``--watch``."""
@@ -69,7 +69,7 @@ def picture(status: FleetStatus) -> RenderableType:
     """Return the fleet as a person reads it: workers, lag, members, quota, dead letters, what is wrong."""
     parts: list[RenderableType] = []
     if status.workers is not None:
-        parts += _workers(status.workers, status.taken_at)
+        parts += _workers(status.workers, status.group, status.taken_at)
     if status.lags is not None:
         parts += ["", _lags(status)]
     if status.members is not None:
@@ -91,7 +91,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _workers(beats: Sequence[Heartbeat], now: datetime) -> list[RenderableType]:
+def _workers(beats: Sequence[Heartbeat], group: str, now: datetime) -> list[RenderableType]:
     table = _table("worker", "host", "status", ">rounds", ">lag", ">committed", ">messages", ">bars", ">up")
     for beat in beats:
         word = beat.status.name.lower()
@@ -109,6 +109,8 @@ def _workers(beats: Sequence[Heartbeat], now: datetime) -> list[RenderableType]:
         )
     lines: list[RenderableType] = [table if beats else "[bold]workers[/bold]  none"]
     for beat in beats:
+        if other := other_group(beat, group):
+            lines.append(f"  {escape(beat.node_id)}: of group {escape(other)}, not counted here")
         if beat.degraded is not None:
             since = f" for {span((now - beat.degraded_since).total_seconds())}" if beat.degraded_since else ""
             lines.append(f"  {escape(beat.node_id)}: [yellow]degraded{since}:[/yellow] {escape(beat.degraded)}")

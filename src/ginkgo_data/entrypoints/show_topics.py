@@ -1,5 +1,5 @@
 # Upstream: entrypoints.operator_cli
-# Downstream: adapters.kafka.{config, topic_check, topics}, entrypoints.operator_parts, rich
+# Downstream: adapters.kafka.{config, probe, topic_check, topics}, entrypoints.operator_parts, rich
 # Role: `ginkgo-data topics`: our own topics made, all of them checked, what to do about each said
 """The topics this program lives on. Nothing is ever deleted; topics of others grow only when that is asked for.
 
@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ginkgo_data.adapters.kafka.config import KafkaConfig
+from ginkgo_data.adapters.kafka.probe import probe
 from ginkgo_data.adapters.kafka.topic_check import TopicCheck
 from ginkgo_data.adapters.kafka.topics import KafkaTopics, TopicStatus
 from ginkgo_data.entrypoints.operator_parts import named_broker, operator_kafka, operator_settings
@@ -48,7 +49,8 @@ def topics_status(file: Path | None, as_json: bool) -> int:
     """Show every topic; nothing is changed. Raises `BrokerUnavailable`."""
     config = operator_kafka(operator_settings(file))
     with named_broker(config):
-        return _show(config, as_json, [])
+        probe(config)
+        return _show(config, KafkaTopics(config), as_json, [])
 
 
 def topics_apply(file: Path | None, grow: bool, as_json: bool) -> int:
@@ -59,13 +61,14 @@ def topics_apply(file: Path | None, grow: bool, as_json: bool) -> int:
     config = operator_kafka(operator_settings(file))
     topics = KafkaTopics(config)
     with named_broker(config):
+        probe(config)
         done = [f"made {name}" for name in topics.create_own()]
         for topic in topics.status() if grow else ():
             goal = _goal(topic, config)
             if 0 < topic.partitions < goal:
                 topics.grow(topic.name, goal)
                 done.append(f"{topic.name} has {goal} partitions now instead of {topic.partitions}")
-        return _show(config, as_json, done)
+        return _show(config, topics, as_json, done)
 
 
 def _goal(topic: TopicStatus, config: KafkaConfig) -> int:
@@ -73,10 +76,9 @@ def _goal(topic: TopicStatus, config: KafkaConfig) -> int:
     return GROWN if topic.name in config.topics else topic.wanted
 
 
-def _show(config: KafkaConfig, as_json: bool, done: Sequence[str]) -> int:
-    topics = KafkaTopics(config).status()
-    faults = faults_of(config)
-    lines = [line_of(topic, config, faults) for topic in topics]
+def _show(config: KafkaConfig, topics: KafkaTopics, as_json: bool, done: Sequence[str]) -> int:
+    found, faults = topics.status(), faults_of(config)
+    lines = [line_of(topic, config, faults) for topic in found]
     if as_json:
         shown = {"done": list(done), "topics": [asdict(line) for line in lines]}
         sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -15,6 +15,7 @@ from ginkgo_data.adapters.kafka.errors import TopicMissing
 from ginkgo_data.adapters.kafka.group_watch import GroupMember, GroupWatch, PartitionLag
 from ginkgo_data.adapters.kafka.heartbeat_wire import encode_heartbeat
 from ginkgo_data.adapters.kafka.letter_shelf import LetterCount
+from ginkgo_data.adapters.kafka.probe import probe
 from ginkgo_data.adapters.kafka.topics import KafkaTopics
 from ginkgo_data.adapters.kafka.wire_json import plain
 from ginkgo_data.adapters.redis.call_budget import RedisCallBudget
@@ -37,7 +38,10 @@ class FleetStatus:
     """Everything at one moment. A part that could not be asked is None, its reason in `faults`."""
 
     taken_at: datetime
+    group: str = ""
+    """The consumer group that is looked at."""
     workers: Sequence[Heartbeat] | None = None
+    """All that are alive, those of other groups too."""
     lags: Sequence[PartitionLag] | None = None
     members: Sequence[GroupMember] | None = None
     calls: Mapping[str, int] | None = None
@@ -56,7 +60,10 @@ class FleetStatus:
         """Everything that somebody should do something about; dead letters are for later."""
         found = [f"{server} cannot be asked: {why}" for server, why in self.faults.items()]
         if self.workers is not None:
-            found += _wrong_workers(self.workers)
+            found += _wrong_workers([beat for beat in self.workers if not other_group(beat, self.group)])
+        waiting = sum(lag.lag for lag in self.lags or ())
+        if waiting and self.members is not None and not any(not member.foreign for member in self.members):
+            found.append(f"{waiting:,} commands wait and no worker reads them: group {self.group} has none")
         for member in self.members or ():
             if member.foreign:
                 owned = ", ".join(member.partitions) or "no partition"
@@ -69,6 +76,12 @@ class FleetStatus:
                 found.append(f"{lag.topic}-{lag.number}: {lag.expired:,} commands expired before they were read")
         found += [f"topic {name} is missing: ginkgo-data topics status" for name in self.missing_topics or ()]
         return found
+
+
+def other_group(beat: Heartbeat, group: str) -> str | None:
+    """Return the group of a worker that reads for another one than `group`; one that does not say counts as ours."""
+    named = beat.progress.get("group")
+    return named if isinstance(named, str) and named != group else None
 
 
 def _wrong_workers(workers: Sequence[Heartbeat]) -> list[str]:
@@ -89,9 +102,9 @@ class FleetWatch:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._open = ExitStack()
-        config = operator_kafka(settings)
+        self._config = config = operator_kafka(settings)
         reader = self._open.enter_context(opened_reader(config, QUESTION))
-        self._group = GroupWatch(config, reader)
+        self._group = self._open.enter_context(closing(GroupWatch(config, reader)))
         self._letters = LetterCount(config, reader)
         self._topics = KafkaTopics(config)
         self._redis = None if settings.redis.in_memory else self._open.enter_context(opened_redis(settings))
@@ -100,6 +113,7 @@ class FleetWatch:
         """Return the fleet as it is now; in bounded time, whatever is away."""
         faults: dict[str, str] = {}
         # In the order of what is cheapest to find out: one server that is away is waited for once.
+        _asked("Kafka", faults, lambda: probe(self._config))
         lags = _asked("Kafka", faults, self._group.lags)
         members = _asked("Kafka", faults, self._group.members)
         letters = _asked("Kafka", faults, self._count_letters)
@@ -109,6 +123,7 @@ class FleetWatch:
         closings = _asked("Redis", faults, lambda: self._budget().closings())
         return FleetStatus(
             taken_at=datetime.now(UTC),
+            group=self._config.group_id,
             workers=workers,
             lags=lags,
             members=members,
@@ -151,6 +166,7 @@ def as_object(status: FleetStatus) -> dict[str, object]:
             "taken_at": status.taken_at,
             "well": not status.wrong,
             "wrong": status.wrong,
+            "group": status.group,
             "workers": workers,
             "lag": lags,
             "members": status.members,

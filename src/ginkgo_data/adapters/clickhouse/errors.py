@@ -8,11 +8,14 @@ A fault of names or types becomes `SchemaMismatch`: the same rows can never fit.
 refused password, and the codes that ClickHouse's own sink calls retriable (3, 107, 159, 164, 202, 203, 209,
 210, 241, 242, 252, 285, 319, 425, 999). A missing table or database (60, 81) waits too: somebody is
 restoring it; `check_schema` names it at the start.
+
+The messages are short and on one line: they stand in heartbeats, and somebody reads them on a terminal.
 """
 
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -47,8 +50,20 @@ SCHEMA_CODES = {
 
 _LIBRARIES = {"clickhouse_connect", "chdb", "urllib3"}
 _CODE = re.compile(r"\bCode: (\d+)")
+_REFUSED_LOGIN = 516
+_LOGIN = re.compile(r"Exception: (\S+): Authentication failed")
+_PLACE = re.compile(r"\((?:for url )?https?://([^/)\s]+)\)$")
+"""With whom the client library spoke: its messages end with it."""
+_SILENCES: tuple[tuple[type[OSError], str], ...] = (
+    (ConnectionRefusedError, "refuses connections"),
+    (TimeoutError, "does not answer in time"),
+    (socket.gaierror, "has no address: its name is not known"),
+    (ConnectionError, "broke the connection off"),
+)
+"""What the last cause of a call that failed on its way says of the server."""
 _LONGEST = 800
 """Characters of the engine's message that are kept: the column comes early, stack and query after it."""
+_LONGEST_CHAIN = 10
 
 
 @contextmanager
@@ -69,9 +84,30 @@ def store_errors(what: str) -> Iterator[None]:
 
 
 def _translated(what: str, error: Exception) -> GinkgoDataError:
-    text = str(error)
+    text = " ".join(str(error).split())
+    place = _PLACE.search(text)
+    store = f"the store at {place.group(1)}" if place else "the store"
+    if place and (silence := _silence(error)):
+        return StoreUnavailable(f"{what}: {store} {silence}")
     code = getattr(error, "code", None)
     if code is None and (found := _CODE.search(text)):
         code = int(found.group(1))
+    if code == _REFUSED_LOGIN:
+        login = _LOGIN.search(text)
+        user = f"the user {login.group(1)}" if login else "the user"
+        return StoreUnavailable(f"{what}: {store} refuses {user} or its password (Code: {code})")
     kind = SchemaMismatch if code in SCHEMA_CODES else StoreUnavailable
     return kind(f"{what}: {text[:_LONGEST]}")
+
+
+def _silence(error: BaseException) -> str | None:
+    """Say why a server was not reached, None where that is not what happened."""
+    link: BaseException | None = error
+    for _ in range(_LONGEST_CHAIN):
+        if link is None:
+            return None
+        for kind, words in _SILENCES:
+            if isinstance(link, kind):
+                return words
+        link = link.__cause__ or link.__context__
+    return None
