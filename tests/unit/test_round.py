@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -17,7 +17,7 @@ from ginkgo_data.domain.model.commands import (
     SyncSecurities,
     SyncTradingCalendar,
 )
-from ginkgo_data.domain.model.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable
+from ginkgo_data.domain.model.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable, TerminalError
 from ginkgo_data.domain.model.fetch import Unknown, UnknownReason
 from ginkgo_data.domain.model.quality import AlertKind
 from ginkgo_data.entrypoints.dispatch import Hooks
@@ -319,3 +319,131 @@ def test_alerts_are_told_once_for_the_cooldown():
     parts.round.run([delivery(CollectBars(None, full=True), 1, sent=parts.clock.now())])
     missing = [alert for alert in parts.notifications.alerts if alert.kind is AlertKind.DATA_MISSING]
     assert len(missing) == 1
+
+
+class Counting:
+    """A store's part that is away and counts who asks."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def __getattr__(self, name):
+        def refuse(*_, **__):
+            self.asked += 1
+            raise StoreUnavailable("timed out")
+
+        return refuse
+
+
+def test_a_store_that_fails_one_job_is_not_waited_for_by_the_others():
+    parts = stack()
+    parts.bars = Counting()
+    jobs = [delivery(CollectBars((A,), full=True, start=date(2024, 1, day)), day, sent=NOW) for day in range(1, 9)]
+    result = parts.round.run(jobs)
+    assert (len(result.held), result.finished) == (8, [])
+    assert parts.bars.asked == 1
+
+
+def test_a_broker_that_fails_one_end_is_not_waited_for_by_the_others():
+    class Away:
+        tried = 0
+
+        def write(self, letter):
+            self.tried += 1
+            raise BrokerUnavailable("no acknowledgement within 30 s")
+
+    parts = stack()
+    parts.dead_letters = Away()
+    result = parts.round.run([malformed(0), malformed(1), malformed(2), snapshot(A, 3)])
+    assert parts.dead_letters.tried == 1
+    assert [d.record.offset for d in result.held] == [0, 1, 2]
+    assert [d.record.offset for d in result.finished] == [3]
+
+
+def test_what_has_no_time_left_goes_back_as_it_is_without_an_attempt_and_the_oldest_goes_first():
+    parts = stack()
+    early, late = NOW - timedelta(hours=1), NOW
+    waiting = [
+        delivery(CollectBars((A,), full=True, start=date(2024, 1, 9)), 0, sent=late),
+        delivery(CollectBars((A,), full=True, start=date(2024, 1, 10)), 1, sent=early),
+    ]
+    asked = []
+
+    def go_on():
+        return not asked
+
+    def watch(work, progress):
+        asked.append(work)
+
+    result = parts.round.run(waiting, Hooks(go_on=go_on, watch=watch))
+    assert {d.record.offset for d in result.finished} == {0, 1}
+    (item,) = parts.work_queue.parked
+    assert (item.delivery.record.offset, item.attempt, item.piece, item.codes) == (0, 0, 1, ())
+    assert item.not_before == NOW
+
+
+def test_what_has_no_time_left_because_the_worker_stops_stays_in_hand():
+    parts = stack()
+    result = parts.round.run([snapshot(A, 0)], Hooks(go_on=lambda: False, stopping=lambda: True))
+    assert ([d.record.offset for d in result.held], result.hold_reason) == ([0], "")
+    assert not parts.work_queue.parked
+
+
+def test_a_remainder_that_can_never_be_kept_is_a_dead_letter():
+    class TooLarge:
+        def park(self, item):
+            raise TerminalError("no record of this size")
+
+    parts = Stack(source=Away(), securities=listed([A]))
+    parts.work_queue = TooLarge()
+    result = parts.round.run([snapshot(A, 0)])
+    assert len(result.finished) == 1
+    (letter,) = letters(parts)
+    assert "no record of this size" in letter.reason
+
+
+def test_what_was_left_to_others_is_not_left_again_when_the_delivery_is_held_and_tried_again():
+    class RefusesInserts:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def write(self, bars):
+            raise StoreUnavailable("too many parts")
+
+    parts = Stack(source=ByCode())
+    parts.bars = RefusesInserts(parts.bars)
+    hooks = Hooks(most_calls=1)
+    for _ in range(3):
+        result = parts.round.run([snapshot(A, 0), snapshot(B, 1)], hooks)
+        assert result.hold_error is not None
+    assert len(parts.work_queue.parked) == 1
+
+
+def test_fresh_commands_come_first_and_leave_time_to_work_records():
+    parts = stack()
+    begun = []
+
+    def watch(work, progress):
+        begun.append([d.record.offset for d in work.deliveries])
+
+    waiting = [
+        delivery(CollectBars((A,), full=True, start=date(2024, 1, 9)), 0, sent=NOW - timedelta(hours=9), piece=3),
+        delivery(CollectBars((A,), full=True, start=date(2024, 1, 10)), 1, sent=NOW),
+        delivery(CollectBars((A,), full=True, start=date(2024, 1, 11)), 2, sent=NOW - timedelta(hours=1)),
+    ]
+    hooks = Hooks(go_on=lambda: True, go_on_fresh=lambda: not begun, watch=watch)
+    result = parts.round.run(waiting, hooks)
+    assert len(result.finished) == 3
+    assert begun == [[2], [0]]
+    (item,) = parts.work_queue.parked
+    assert (item.delivery.record.offset, item.piece, item.attempt) == (1, 1, 0)
+
+
+def test_without_work_records_fresh_commands_have_all_the_time():
+    parts = stack()
+    hooks = Hooks(go_on_fresh=lambda: False)
+    parts.round.run([snapshot(A, 0)], hooks)
+    assert not parts.work_queue.parked

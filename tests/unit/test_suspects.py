@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,10 +49,14 @@ def test_what_was_begun_as_often_as_is_allowed_is_given_up():
     assert found.groups == ((waiting[0], waiting[2]),)
 
 
-def test_a_single_permitted_delivery_never_gives_up_what_was_begun_but_once():
-    waiting = deliveries(1)
-    assert sort_suspects(waiting, begun(waiting, 1), 1).given_up == ()
-    assert sort_suspects(waiting, begun(waiting, 2), 1).given_up == tuple(waiting)
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_nothing_is_given_up_that_never_stood_alone(most):
+    waiting = deliveries(40)
+    assert sort_suspects(waiting, begun(waiting, 1), most).groups == (tuple(waiting),)
+    twice = sort_suspects(waiting, begun(waiting, 2), most)
+    assert twice.given_up == ()
+    assert [len(group) for group in twice.groups] == [1] * 40
+    assert sort_suspects(waiting, begun(waiting, 3), most).given_up == tuple(waiting)
 
 
 @given(st.lists(st.integers(0, 7), max_size=60), st.integers(1, 7))

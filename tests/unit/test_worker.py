@@ -544,3 +544,32 @@ def test_a_client_thread_that_hangs_is_not_vouched_for(working):
     working.until(lambda: worker.is_running)
     working.until(lambda: not worker.is_healthy)
     assert worker.observe() is None
+
+
+def test_a_hold_of_the_broker_does_not_end_because_the_store_answers(working):
+    class Silent:
+        """A broker that acknowledged nothing once, and answers no question for a while."""
+
+        def __init__(self, inner):
+            self.inner, self.failures, self.silent = inner, 1, 12.0
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def commit(self, offsets):
+            if self.failures:
+                self.failures = 0
+                raise BrokerUnavailable("no commit was acknowledged for 30 s")
+            self.inner.commit(offsets)
+
+        def state(self):
+            return StreamState(unanswered_for=self.silent)
+
+    broker = Silent(working.parts.stream)
+    working.send(code=A, full=True)
+    worker = working.worker(stream=broker)
+    worker.start()
+    working.until(lambda: worker.observe().degraded is not None and worker.stats.rounds == 1)
+    working.until(lambda: "has not answered for 12 s" in worker.observe().degraded)
+    broker.silent = 0.0
+    working.until(lambda: worker.observe().degraded is None)

@@ -38,8 +38,6 @@ class Intake:
         """Received and not finished, in order of delivery."""
         self.last_poll: datetime | None = None
         """When the stream was last asked (zoned)."""
-        self.last_commit: datetime | None = None
-        """When offsets were last given back (zoned)."""
 
     def gather(self) -> None:
         """Receive what waits; the first delivery waits `coalesce_wait` for company. Raises `BrokerUnavailable`."""
@@ -84,7 +82,6 @@ class Intake:
         if offsets := self._ledger.committable():
             self.stream.commit(offsets)
             self._ledger.committed(offsets)
-            self.last_commit = self._clock.now()
 
     def hold(self, held: bool) -> None:
         """Stop the intake at the broker, or let it go on; idempotent."""

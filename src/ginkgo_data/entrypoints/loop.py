@@ -31,6 +31,8 @@ from ginkgo_data.entrypoints.round import RoundResult
 
 log = logging.getLogger(__name__)
 
+FOR_WORK = 0.25
+"""Share of a round that is kept for work records where there are any: fresh commands never starve them."""
 PROGRESS_EVERY = 2.0
 """Seconds between two events that tell the progress of a collection."""
 RESTORE_EVERY = 30.0
@@ -54,6 +56,7 @@ class Loop:
         self._answer = answer
         self._watch = watch
         self._expired: list[ExpiredRecords] = []
+        self._shed: dict[str, set[str]] = {}
         self._restored_at = 0.0
         self._told_progress_at = 0.0
         self.hold = Hold(parts.reporter, parts.clock, options.hold_alert_after)
@@ -73,7 +76,7 @@ class Loop:
             if intake.in_hand:
                 self._work(intake)
             elif self.hold.reason is not None:
-                self._parts.versions.synchronise()  # nothing to work: the store is asked, so that the hold can end
+                self._probe(intake)
                 self._work_again(intake)
         except Interrupted:
             raise  # the host's program is over: no server that could be waited for
@@ -92,6 +95,12 @@ class Loop:
             self._restored_at = now
             self._parts.restore(tuple(missing))
 
+    def _probe(self, intake: Intake) -> None:
+        """Ask both servers, since there is no work that would: raises when one of them does not answer."""
+        if silent := intake.stream.state().unanswered_for:
+            raise BrokerUnavailable(f"the broker has not answered for {silent:.0f} s")
+        self._parts.versions.synchronise()
+
     def _work(self, intake: Intake) -> None:
         """Work what is in hand; until its end is known it stays in hand, whatever is raised on the way."""
         parts, options = self._parts, self._options
@@ -99,10 +108,12 @@ class Loop:
         until = parts.clock.monotonic() + options.round_budget
         hooks = Hooks(
             go_on=lambda: self._may_go_on(until),
+            go_on_fresh=lambda: self._may_go_on(until - FOR_WORK * options.round_budget),
             stopping=self._stopping,
             watch=self._seen,
             answer=self._answer,
             owns=intake.owns,
+            shed=self._shed,
             most_calls=options.most_calls,
         )
         in_order = sort_suspects(intake.in_hand, parts.marks.counts(_ids(intake.in_hand)), options.max_deliveries)
@@ -127,6 +138,9 @@ class Loop:
     def _take_in(self, intake: Intake, result: RoundResult) -> None:
         self._count(result)
         intake.finished(result.finished)
+        in_hand = set(_ids(intake.in_hand))
+        for gone in self._shed.keys() - in_hand:
+            del self._shed[gone]
 
     def _hold_on(self, intake: Intake, error: TransientError) -> None:
         """Nothing more is taken in and nothing in hand committed until the store and the broker do their part."""

@@ -28,6 +28,7 @@ class WorkerOptions:
     """Times (seconds) and sizes of the loop."""
 
     node_id: str
+    group_id: str = ""
     max_poll_records: int = 500
     poll_timeout: float = 1.0
     coalesce_wait: float = 0.5

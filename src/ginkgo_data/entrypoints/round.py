@@ -13,16 +13,23 @@ import logging
 import traceback
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from ginkgo_data.domain.model.collection import CollectionResult, SyncResult
-from ginkgo_data.domain.model.commands import CommandMessage, ProbeHeartbeat, ReloadConfig
+from ginkgo_data.domain.model.commands import CommandMessage, ForeignCommand, ProbeHeartbeat, ReloadConfig
 from ginkgo_data.domain.model.delivery import Delivery, Malformed
 from ginkgo_data.domain.model.disposition import DeadLetter, Disposition, Settlement, WorkItem
-from ginkgo_data.domain.model.errors import BrokerUnavailable, ConfigurationError, GinkgoDataError, TransientError
+from ginkgo_data.domain.model.errors import (
+    BrokerUnavailable,
+    ConfigurationError,
+    GinkgoDataError,
+    StoreUnavailable,
+    TerminalError,
+    TransientError,
+)
 from ginkgo_data.domain.model.quality import Alert, AlertKind, DataQualityReport, Severity
-from ginkgo_data.domain.services.coalescing import Work, coalesce, codes_of
+from ginkgo_data.domain.services.coalescing import Work, coalesce, codes_of, first_delivery
 from ginkgo_data.domain.services.disposal import settle_error
 from ginkgo_data.domain.services.reporting import Reporter
 from ginkgo_data.entrypoints.dispatch import Dispatcher, Hooks, Worked
@@ -33,6 +40,34 @@ from ginkgo_data.ports.notifications import Notifications
 from ginkgo_data.ports.work_queue import WorkQueue
 
 log = logging.getLogger(__name__)
+
+BROADCASTS = (ProbeHeartbeat, ReloadConfig)
+WITHOUT_TIME = (*BROADCASTS, ForeignCommand)
+"""What is done whatever the time is: it takes none."""
+
+
+def _refuse_if_broker_failed(outcome: RoundResult) -> None:
+    """Raise what the broker failed another end with: each further try would wait for it as long as that one did."""
+    if isinstance(outcome.hold_error, BrokerUnavailable):
+        raise outcome.hold_error
+
+
+def _turn_of(work: Work) -> tuple[bool, bool, float]:
+    """Return the place of a piece of work in its round: broadcasts, then what is fresh, the oldest first."""
+    times = [first_delivery(delivery) for delivery in work.deliveries]
+    oldest = min((time.timestamp() for time in times if time is not None), default=0.0)
+    return not isinstance(work.command, BROADCASTS), not _is_fresh(work), oldest
+
+
+def _is_fresh(work: Work) -> bool:
+    return any(delivery.piece == 0 for delivery in work.deliveries)
+
+
+def _lent_to(work: Work, works: Sequence[Work], hooks: Hooks) -> Hooks:
+    """Return what is lent to `work`: fresh commands leave some time of the round to the work records behind them."""
+    if hooks.go_on_fresh is None or not _is_fresh(work) or all(_is_fresh(other) for other in works):
+        return hooks
+    return replace(hooks, go_on=hooks.go_on_fresh)
 
 
 @dataclass(slots=True)
@@ -77,15 +112,25 @@ class Round:
         Broadcasts go first: whoever asks for a sign of life does not wait for a collection. Raises
         `ConfigurationError` when a right is missing that every end needs; nothing else for one of them.
         """
-        outcome, lent = RoundResult(), hooks or Hooks()
+        outcome, all_of_it = RoundResult(), hooks or Hooks()
         self.prepare()
         for delivery in deliveries:
             if isinstance(delivery.body, Malformed):
                 reason, error = delivery.body.reason, delivery.body.error
-                self._end(delivery, (Settlement(Disposition.DEAD_LETTER, reason, error),), outcome, lent)
-        broadcasts = (ProbeHeartbeat, ReloadConfig)
-        for work in sorted(coalesce(deliveries), key=lambda work: not isinstance(work.command, broadcasts)):
-            self._work(work, outcome, lent)
+                self._end(delivery, (Settlement(Disposition.DEAD_LETTER, reason, error),), outcome, all_of_it)
+        works = sorted(coalesce(deliveries), key=_turn_of)
+        for work in works:
+            lent = _lent_to(work, works, all_of_it)
+            if isinstance(outcome.hold_error, StoreUnavailable):
+                # Each further try would wait for the store as long as the first one did.
+                for delivery in work.deliveries:
+                    self._hold(delivery, outcome.hold_error, outcome)
+            elif isinstance(work.command, WITHOUT_TIME) or lent.go_on():
+                self._work(work, outcome, lent)
+            elif lent.stopping():
+                outcome.held.extend(work.deliveries)
+            else:
+                self._postpone(work, outcome, lent)
         self._tell(outcome)
         return outcome
 
@@ -111,7 +156,7 @@ class Round:
     def _work(self, work: Work, outcome: RoundResult, hooks: Hooks) -> None:
         """Do `work`; when it fails for a reason of its own, halve it until the delivery at fault stands alone."""
         try:
-            worked = self.dispatcher.do(work, hooks, lambda codes: self._shed(work, codes, outcome))
+            worked = self.dispatcher.do(work, hooks, lambda codes: self._shed(work, codes, outcome, hooks))
         except TransientError as error:
             log.warning("held: %s", error, extra={"request_ids": work.request_ids})
             for delivery in work.deliveries:
@@ -123,20 +168,34 @@ class Round:
                     for part in coalesce(half):
                         self._work(part, outcome, hooks)
                 return
-            log.exception("command failed", extra={"request_ids": work.request_ids})
-            self._end(work.deliveries[0], (settle_error(error),), outcome, hooks, trace=traceback.format_exc())
+            expected = isinstance(error, TerminalError)
+            log.warning("command failed: %s", error, exc_info=not expected, extra={"request_ids": work.request_ids})
+            trace = "" if expected else traceback.format_exc()
+            self._end(work.deliveries[0], (settle_error(error),), outcome, hooks, trace=trace)
         else:
             self._settle(worked, outcome, hooks)
 
-    def _shed(self, work: Work, codes: Sequence[str], outcome: RoundResult) -> None:
-        """Leave `codes` to whoever is free, before anything is fetched; raises `BrokerUnavailable`."""
+    def _postpone(self, work: Work, outcome: RoundResult, hooks: Hooks) -> None:
+        """Put work whose turn did not come back as it is: nobody's fault, so no attempt."""
+        later = Settlement(Disposition.WORK_LATER, "the round was over before its turn")
+        for delivery in work.deliveries:
+            self._end(delivery, (later,), outcome, hooks)
+
+    def _shed(self, work: Work, codes: Sequence[str], outcome: RoundResult, hooks: Hooks) -> None:
+        """Leave `codes` to whoever is free, before anything is fetched; raises `BrokerUnavailable`.
+
+        What was left to others in an earlier try of the same delivery is not left a second time.
+        """
+        _refuse_if_broker_failed(outcome)
         left, now = set(codes), self.clock.now()
         for delivery in work.deliveries:
             own = codes_of(delivery) if delivery.piece == 0 else ()
-            mine = tuple(codes) if own is None else tuple(code for code in own if code in left)
+            before = hooks.shed.setdefault(delivery.record.delivery_id, set())
+            mine = tuple(code for code in (codes if own is None else own) if code in left and code not in before)
             if mine:
                 reason = "more than one worker's share of a round"
                 self.work_queue.park(WorkItem(delivery, mine, delivery.attempt, delivery.piece + 1, now, reason))
+                before.update(mine)
                 outcome.parked += 1
                 outcome.shed[delivery.record.delivery_id] += 1
 
@@ -162,12 +221,16 @@ class Round:
         if not hooks.owns(delivery):
             return  # its new owner works it; what is stored is found there as held
         try:
+            if any(end.disposition is not Disposition.COMMIT for end in ends):
+                _refuse_if_broker_failed(outcome)
             for end in ends:
                 self._carry_out(delivery, end, outcome, trace)
         except ConfigurationError:
             raise
         except TransientError as error:
             self._hold(delivery, error, outcome)
+        except TerminalError as error:
+            self._give_up_end(delivery, error, outcome, hooks)
         except Exception as error:
             # An end that could not be carried out is no end: better worked twice than lost.
             log.exception("an end could not be carried out", extra={"request_id": delivery.request_id})
@@ -177,6 +240,21 @@ class Round:
             parked = sum(end.disposition is Disposition.WORK_LATER for end in ends)
             parked += outcome.shed[delivery.record.delivery_id]
             outcome.ended.setdefault(report_id, []).append(Ended(delivery, ends, parked))
+
+    def _give_up_end(self, delivery: Delivery, error: TerminalError, outcome: RoundResult, hooks: Hooks) -> None:
+        """Make a dead letter of what can never be kept otherwise; if that is what failed, hold."""
+        letter = Settlement(Disposition.DEAD_LETTER, f"it cannot be kept for later: {error}", type(error).__name__)
+        try:
+            self._carry_out(delivery, letter, outcome, "")
+        except TerminalError as again:
+            self._hold(delivery, BrokerUnavailable(f"{type(again).__name__}: {again}"), outcome)
+        except TransientError as away:
+            self._hold(delivery, away, outcome)
+        else:
+            outcome.finished.append(delivery)
+            outcome.ended.setdefault(None, []).append(
+                Ended(delivery, (letter,), outcome.shed[delivery.record.delivery_id])
+            )
 
     def _hold(self, delivery: Delivery, error: GinkgoDataError, outcome: RoundResult) -> None:
         outcome.held.append(delivery)

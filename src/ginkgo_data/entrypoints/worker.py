@@ -212,10 +212,11 @@ class DataWorker(threading.Thread):
     def _progress(self, state: StreamState, waiting: str | None) -> dict[str, object]:
         intake = self._intake
         return {
+            "group": self._options.group_id,
             "rounds": self.stats.rounds,
             "unfinished": intake.unfinished() if intake else 0,
             "last_poll": _text(intake.last_poll if intake else None),
-            "last_commit": _text(intake.last_commit if intake else None),
+            "last_commit": _text(state.committed_at),
             "lag": sum(state.lag.values()),
             "partitions": len(state.assigned),
             "missing_topics": sorted(state.missing_topics),

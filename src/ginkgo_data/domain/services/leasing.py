@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, completion}
+# Upstream: domain.services.{collector, completion, session_job}
 # Downstream: domain.model.fetch, domain.services.{grid, pace}, ports.{call_lease, clock}
 # Role: The leases of a job's calls: what this worker may send, and what others of the fleet are asking just now
 """The same call is made once for the fleet.
@@ -14,15 +14,25 @@ import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ginkgo_data.domain.model.fetch import FetchRequest
-from ginkgo_data.domain.services.grid import Grid
+from ginkgo_data.domain.services.grid import Standing
 from ginkgo_data.domain.services.pace import Pace
 from ginkgo_data.ports.call_lease import CallLease
 from ginkgo_data.ports.clock import Clock
 
-LEASE_SECONDS = 60.0
-EXTEND_AFTER = 20.0
+
+class Readable(Protocol):
+    """A grid that can be read once more, where calls want something of it."""
+
+    def read_wanted(self, requests: Sequence[FetchRequest]) -> Standing:
+        """Return how the part of the grid stands that `requests` (at least one) want."""
+
+
+LEASE_SECONDS = 20.0
+"""For so long the calls of a worker that died are left alone."""
+EXTEND_AFTER = 5.0
 """Leases on calls under way are taken anew after this many seconds."""
 LOOK_AGAIN = 0.2
 """Seconds until calls put aside are looked at again."""
@@ -50,7 +60,7 @@ class Leasing:
     clock: Clock
     pace: Pace
     source: str
-    """Name of the vendor that is asked."""
+    """What is asked: the name of the vendor, with the dataset where it is not bars."""
     window: int
     """Calls whose leases are taken at once: a few more than can be under way."""
     since: int | None = None
@@ -68,7 +78,7 @@ class Leasing:
         """Calls that were not let through: their turn did not come."""
         return [*self._own, *self._queue]
 
-    def granted(self, requests: Sequence[FetchRequest], grid: Grid) -> Iterator[FetchRequest]:
+    def granted(self, requests: Sequence[FetchRequest], grid: Readable) -> Iterator[FetchRequest]:
         """Yield those of `requests`, in order, that this worker is to make; forget what was before.
 
         With the lease in hand the store is read once more: what others have stored since the plan was made needs
@@ -117,14 +127,14 @@ class Leasing:
                 return False
         return False
 
-    def _granted(self, grid: Grid) -> Iterator[FetchRequest]:
+    def _granted(self, grid: Readable) -> Iterator[FetchRequest]:
         while self._own or self._queue:
             if self._own:
                 yield self._own.popleft()
             else:
                 self._take_window(grid)
 
-    def _take_window(self, grid: Grid) -> None:
+    def _take_window(self, grid: Readable) -> None:
         """Move the next calls of the queue to `_own` or `aside`; those that are not needed any more vanish."""
         window = [self._queue.popleft() for _ in range(min(self.window, len(self._queue)))]
         if self.lease is ALONE:
