@@ -38,8 +38,9 @@ class ClickHouseConfig(BaseModel):
     """Where the store is, without the password; forms: see `ALLOWED`."""
     password: SecretStr = SecretStr("")
     """Of a server; given here, it is used instead of one in `url`."""
-    layout: Literal["native"] = "native"
-    """Whose tables: ``native`` are this package's own."""
+    layout: Literal["native", "ginkgo"] = "native"
+    """Whose table of bars: ``native`` is this package's own, ``ginkgo`` the one that GTM's readers know (cents, whole
+    lots, bars as traded). Everything else lies in tables of this package in both."""
     connect_timeout: int = Field(default=5, ge=1)
     """Seconds to reach a server."""
     timeout: int = Field(default=60, ge=1)

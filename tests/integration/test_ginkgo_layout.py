@@ -1,0 +1,148 @@
+"""A worker's parts where the configuration says ``clickhouse.layout: ginkgo``, on real files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from decimal import ROUND_HALF_EVEN, Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
+from ginkgo_data.adapters.clickhouse.client import open_client
+from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
+from ginkgo_data.adapters.clickhouse.ginkgo_bar_repository import GinkgoBarRepository
+from ginkgo_data.domain.model.coverage import Cells
+from ginkgo_data.domain.model.errors import ConfigurationError, SchemaMismatch
+from ginkgo_data.domain.model.fetch import BarAnswer, FetchRequest, Rows
+from ginkgo_data.domain.model.series import DAILY
+from ginkgo_data.entrypoints.container import Container
+from ginkgo_data.entrypoints.loading import load_settings
+from support.bars import CODE_A, bars
+from support.shared_data import SHARED, needs_shared
+
+CENT = Decimal("0.01")
+
+
+def wired(config: ClickHouseConfig, **more: object) -> Container:
+    named = {key.replace("__", "."): value for key, value in more.items()}
+    common = {"kafka.bootstrap_servers": "memory://", "redis.url": "memory://", "clickhouse.url": config.url}
+    overrides = {**common, "clickhouse.layout": "ginkgo", **named}
+    return Container(settings=load_settings(None, {}, overrides, search=False).settings)
+
+
+@pytest.fixture
+def container(store_config: ClickHouseConfig) -> Iterator[Container]:
+    made = wired(store_config)
+    yield made
+    made.shutdown_resources()
+
+
+def fetched(container: Container, lines: list[dict[str, str]]) -> BarAnswer:
+    days = np.array(sorted({f"{d[:4]}-{d[4:6]}-{d[6:]}" for d in (line["trade_date"] for line in lines)}), "M8[D]")
+    codes = sorted({line["ts_code"] for line in lines})
+    cells = Cells.cross(codes, days)
+    request = FetchRequest(DAILY, tuple(codes), days[0].item(), days[-1].item(), cells, 1_700_000_000_000_000)
+    return container.bar_source().fetch(request)
+
+
+def lines_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_layout_is_native_unless_asked_for(store_config: ClickHouseConfig) -> None:
+    native = wired(store_config, clickhouse__layout="native")
+    assert isinstance(native.bar_repository(), ClickHouseBarRepository)
+    native.prepare()()
+    assert native.store().query("EXISTS TABLE bar").column(0)[0].as_py() == 0
+    native.shutdown_resources()
+
+
+def test_a_worker_makes_the_table_and_settles_what_a_crash_left_before_its_first_round(container: Container) -> None:
+    assert isinstance(container.bar_repository(), GinkgoBarRepository)
+    container.prepare()()
+    store = container.store()
+    container.bar_repository().write(bars(closes=[10.0, 10.1], version=1))
+    store.command("INSERT INTO bar SELECT * REPLACE (generateUUIDv4() AS uuid, close + 1 AS close) FROM bar")
+    assert store.query("SELECT count() AS n FROM bar")["n"].to_pylist() == [4]
+    container.ginkgo_sweep.reset()
+    container.sweep()()
+    assert store.query("SELECT toFloat64(close) AS c FROM bar ORDER BY c")["c"].to_pylist() == [10.0, 10.1]
+    assert container.sweep()() == 0
+
+
+def test_a_worker_does_not_start_on_a_table_that_does_not_fit(store_config: ClickHouseConfig) -> None:
+    client = open_client(store_config)
+    client.command("CREATE TABLE bar (code String, timestamp DateTime, open Float64) ENGINE = MergeTree ORDER BY code")
+    container = wired(store_config)
+    with pytest.raises(SchemaMismatch, match=r"table bar: column open is Float64, must be Decimal\(16, 2\)"):
+        container.prepare()()
+    container.shutdown_resources()
+    client.close()
+
+
+def test_a_source_of_ticks_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "ticks.csv").touch()
+    config = ClickHouseConfig(url=f"chdb://{tmp_path}")
+    with pytest.raises(ConfigurationError, match="Ginkgo's tables of ticks are not written"):
+        wired(config, sources__ticks=["files"], sources__files__path=str(tmp_path))
+
+
+@needs_shared
+def test_every_real_daily_bar_is_stored_as_upstream_stores_it(store_config: ClickHouseConfig) -> None:
+    path = SHARED / "daily/tushare_daily_raw_2019_2020.csv"
+    container = wired(store_config, sources__bars=["files"], sources__files__path=str(path))
+    lines = lines_of(path)
+    answer = fetched(container, lines)
+    assert isinstance(answer, Rows)
+    container.prepare()()
+    assert container.bar_repository().write(answer.batch).rows == len(lines)
+    stored = container.store().query(
+        "SELECT code, toString(timestamp) AS t, toString(open) AS o, toString(high) AS h, toString(low) AS l, "
+        "toString(close) AS c, volume, amount FROM bar"
+    )
+    expected = set()
+    for line in lines:
+        day = line["trade_date"]
+        prices = (str(Decimal(line[name]).normalize().quantize(CENT)) for name in ("open", "high", "low", "close"))
+        amount = Decimal(line["amount"]).quantize(CENT, ROUND_HALF_EVEN)
+        moment = f"{day[:4]}-{day[4:6]}-{day[6:]} 00:00:00"
+        expected.add((line["ts_code"], moment, *map(Decimal, prices), int(Decimal(line["vol"])), amount))
+    rows = [tuple(row.values()) for row in stored.to_pylist()]
+    assert len(rows) == len(lines)
+    found = {(code, t, *map(Decimal, prices), volume, amount) for code, t, *prices, volume, amount in rows}
+    assert found == expected
+    assert container.bar_repository().write(answer.batch).rows == 0
+    container.shutdown_resources()
+
+
+@needs_shared
+def test_a_real_fund_in_thousandths_is_rejected_bar_by_bar_and_never_rounded(store_config: ClickHouseConfig) -> None:
+    path = SHARED / "daily/tushare_fund_daily_510300.SH.csv"
+    container = wired(store_config, sources__bars=["files"], sources__files__path=str(path))
+    lines = lines_of(path)
+    fits = [
+        line["trade_date"]
+        for line in lines
+        if all(Decimal(line[name]) % CENT == 0 for name in ("open", "high", "low", "close"))
+    ]
+    assert 0 <= len(fits) < len(lines)
+    answer = fetched(container, lines)
+    assert isinstance(answer, Rows)
+    assert (len(answer.batch), len(answer.rejects)) == (len(fits), len(lines) - len(fits))
+    assert set(answer.rejects.table["rule"].cast("string").to_pylist()) == {"finer_than_cents"}
+    container.prepare()()
+    container.bar_repository().write(answer.batch)
+    found = container.store().query("SELECT formatDateTime(timestamp, '%Y%m%d') AS d FROM bar")["d"].to_pylist()
+    assert sorted(found) == sorted(fits)
+    container.shutdown_resources()
+
+
+def test_what_another_program_reads_is_what_was_collected(container: Container) -> None:
+    container.prepare()()
+    container.bar_repository().write(bars(sessions=["2024-01-02"], closes=[10.5], source="tushare"))
+    found = container.store().query(f"SELECT * EXCEPT uuid FROM bar WHERE code = '{CODE_A}'").to_pylist()
+    assert (found[0]["volume"], str(found[0]["amount"]), found[0]["source"]) == (10, "10.50", 7)
