@@ -7,12 +7,19 @@ import pytest
 pytest.register_assert_rewrite("contracts", "support")
 
 from support.engine import engine, store, store_config  # noqa: E402  (after the rewrite is registered)
-from support.servers import clickhouse_server, kafka_server, redis_server, servers_healed  # noqa: E402
+from support.servers import (  # noqa: E402
+    clickhouse_server,
+    kafka_server,
+    pytest_terminal_summary,
+    redis_server,
+    servers_healed,
+)
 
 __all__ = [
     "clickhouse_server",
     "engine",
     "kafka_server",
+    "pytest_terminal_summary",
     "redis_server",
     "servers_healed",
     "store",

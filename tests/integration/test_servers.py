@@ -10,6 +10,7 @@ import textwrap
 import time
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -18,10 +19,21 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from ginkgo_data.adapters.clickhouse.client import open_client
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
 from support.processes import HOST, ServerProcess, StartFailed, free_port
-from support.redis_server import RedisServer
-from support.servers import REQUIRE, BorrowedRedis, missing, redis_running
+from support.redis_server import RedisServer, redis_missing
+from support.servers import (
+    REQUIRE,
+    SERVERS,
+    BorrowedClickHouse,
+    BorrowedKafka,
+    BorrowedRedis,
+    missing,
+    pytest_terminal_summary,
+    redis_running,
+    wants_container,
+)
 
 TESTS = Path(__file__).parents[1]
+needs_redis_process = pytest.mark.skipif(redis_missing() is not None, reason=str(redis_missing()))
 
 
 def consumer(bootstrap: str, group: str, protocol: str = "classic") -> Consumer:
@@ -137,6 +149,7 @@ def test_clickhouse_killed_and_started_again_keeps_what_it_acknowledged(clickhou
     client.close()
 
 
+@needs_redis_process
 def test_a_server_asked_to_stop_stops_frozen_or_not(tmp_path: Path) -> None:
     with redis_running(tmp_path, password="secret") as server:
         with redis.Redis.from_url(server.url) as client:
@@ -168,13 +181,14 @@ def test_a_server_that_never_answers_is_ended(tmp_path: Path) -> None:
     assert not server.running
 
 
+@needs_redis_process
 @pytest.mark.parametrize("victim", ["starter", "watcher"])
 def test_no_server_survives_a_killed_test_run(tmp_path: Path, victim: str) -> None:
     starting = f"""
         import sys, time
         from pathlib import Path
         sys.path.insert(0, {str(TESTS)!r})
-        from support.redis_server import RedisServer
+        from support.redis_server import RedisServer, redis_missing
         server = RedisServer(Path({str(tmp_path)!r}))
         server.start()
         print(server.pid, server._watcher.pid, flush=True)
@@ -212,6 +226,124 @@ def test_a_missing_server_skips_and_a_required_one_fails_with_the_same_reason(mo
     monkeypatch.setenv(REQUIRE, "redis, kafka")
     with pytest.raises(pytest.fail.Exception, match="no java here"):
         missing("kafka", "no java here")
+
+
+class Docker:
+    """The only program on PATH: a docker that knows some words and writes down what it was asked."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._asked = directory / "asked"
+
+    def knows(self, *words: str, program: str = "docker") -> None:
+        known = "|".join(words) or "nothing"
+        script = (
+            f'#!/bin/sh\necho "$*" >>"{self._asked}"\ncase "$1" in {known}) exit 0;; esac\necho "no $1" >&2; exit 1\n'
+        )
+        place = self._directory / program
+        place.write_text(script, "utf-8")
+        place.chmod(0o755)
+
+    def asked(self) -> set[str]:
+        return (
+            {line.split()[0] for line in self._asked.read_text("utf-8").splitlines()} if self._asked.exists() else set()
+        )
+
+
+@pytest.fixture
+def docker(monkeypatch, tmp_path: Path) -> Docker:
+    for name in (REQUIRE, SERVERS, "DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    directory = tmp_path / "path"
+    directory.mkdir()
+    monkeypatch.setenv("PATH", str(directory))
+    return Docker(directory)
+
+
+def test_without_docker_a_server_is_a_process_and_without_both_both_reasons_are_said(docker, monkeypatch) -> None:
+    assert not wants_container("redis", None)
+    with pytest.raises(pytest.skip.Exception, match=r"no redis: no binary here; docker is not on PATH"):
+        wants_container("redis", "no binary here")
+    monkeypatch.setenv(REQUIRE, "redis")
+    with pytest.raises(pytest.fail.Exception, match=r"no binary here; docker is not on PATH"):
+        wants_container("redis", "no binary here")
+
+
+def test_an_engine_that_does_not_answer_is_none(docker) -> None:
+    docker.knows()
+    assert not wants_container("redis", None)
+    with pytest.raises(pytest.skip.Exception, match=r"no container engine answers .docker version: no version"):
+        wants_container("redis", "no binary here")
+
+
+def test_a_server_comes_from_a_container_where_engine_image_and_compose_are_there(docker) -> None:
+    docker.knows("version", "image", "compose")
+    assert wants_container("redis", None)
+    assert wants_container("kafka", None)
+
+
+def test_the_older_compose_does_as_well_and_without_any_there_is_no_container(docker) -> None:
+    docker.knows("version", "image")
+    with pytest.raises(pytest.skip.Exception, match="neither `docker compose` nor `docker-compose`"):
+        wants_container("redis", "no binary here")
+    docker.knows("version", program="docker-compose")
+    assert wants_container("redis", None)
+
+
+def test_an_image_that_is_missing_is_pulled_only_where_containers_are_wanted(docker, monkeypatch) -> None:
+    docker.knows("version", "compose", "pull")
+    assert not wants_container("redis", None)
+    with pytest.raises(pytest.skip.Exception, match=r"the image redis:[\w.]+ is not on this machine"):
+        wants_container("redis", "no binary here")
+    assert docker.asked() == {"version", "image"}
+    monkeypatch.setenv(SERVERS, "containers")
+    assert wants_container("redis", None)
+
+
+def test_where_containers_are_wanted_a_missing_engine_is_a_failure(docker, monkeypatch) -> None:
+    monkeypatch.setenv(SERVERS, "containers")
+    with pytest.raises(pytest.fail.Exception, match=f"{SERVERS} asks for containers, but docker is not on PATH"):
+        wants_container("redis", None)
+
+
+def test_where_processes_are_wanted_no_engine_is_asked(docker, monkeypatch) -> None:
+    docker.knows("version", "image", "compose")
+    monkeypatch.setenv(SERVERS, "processes")
+    assert not wants_container("redis", None)
+    with pytest.raises(pytest.skip.Exception, match=r"no redis: no binary here$"):
+        wants_container("redis", "no binary here")
+    assert docker.asked() == set()
+
+
+def test_an_engine_on_another_machine_is_of_no_use_and_not_asked(docker, monkeypatch) -> None:
+    docker.knows("version", "image", "compose")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
+    with pytest.raises(pytest.skip.Exception, match=r"another machine \(192.0.2.1\)"):
+        wants_container("redis", "no binary here")
+    assert docker.asked() == set()
+
+
+def test_a_wish_that_nobody_knows_is_a_failure(docker, monkeypatch) -> None:
+    monkeypatch.setenv(SERVERS, "container")
+    with pytest.raises(pytest.fail.Exception, match=f"{SERVERS} is 'container'"):
+        wants_container("redis", None)
+
+
+def test_the_report_says_of_each_server_what_it_was(redis_server) -> None:
+    said: list[str] = []
+    pytest_terminal_summary(SimpleNamespace(section=said.append, write_line=said.append))
+    assert said[0] == "servers"
+    assert f"redis: {redis_server.origin}" in said[1:]
+
+
+def test_a_server_of_someone_else_is_named_without_its_password() -> None:
+    borrowed = [
+        BorrowedKafka("192.0.2.1:9092"),
+        BorrowedRedis("redis://:secret@192.0.2.1:6379/0"),
+        BorrowedClickHouse("clickhouse://user:secret@192.0.2.1:8123/ginkgo"),
+    ]
+    places = [server.origin.removeprefix("someone else's, at ") for server in borrowed]
+    assert places == ["192.0.2.1:9092", "192.0.2.1:6379", "192.0.2.1:8123"]
 
 
 def test_a_server_of_someone_else_is_not_stopped(monkeypatch, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -29,6 +30,12 @@ class ClickHouseAddress:
         """The address of another database of the server."""
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
 
+    def answers(self) -> bool:
+        """Whether a server answers. Raises `OSError` where nobody listens."""
+        place = urlsplit(self.url)
+        with urlopen(f"http://{place.hostname}:{place.port}/ping", timeout=2) as reply:
+            return bool(reply.read() == b"Ok.\n")
+
 
 class ClickHouseServer(ClickHouseAddress, ServerProcess):
     """The engine over HTTP. What it acknowledged is still there when it was killed and is started again."""
@@ -39,8 +46,9 @@ class ClickHouseServer(ClickHouseAddress, ServerProcess):
         ClickHouseAddress.__init__(self, f"clickhouse://{user}@{HOST}:{self.port}/ginkgo")
         command = [sys.executable, str(FRONT), "--path", str(directory / "data"), "--port", str(self.port)]
         env = {"CLICKHOUSE_FRONT_PASSWORD": password}
-        ServerProcess.__init__(self, "ClickHouse", command, directory / "front.log", self._answers, 30.0, env)
+        ServerProcess.__init__(self, "ClickHouse", command, directory / "front.log", self.answers, 30.0, env)
 
-    def _answers(self) -> bool:
-        with urlopen(f"http://{HOST}:{self.port}/ping", timeout=2) as reply:
-            return bool(reply.read() == b"Ok.\n")
+    @property
+    def origin(self) -> str:
+        """What it is, for the report of a run: not a server, and not a mere imitation."""
+        return f"process, HTTP front over the embedded engine (chdb {version('chdb')})"

@@ -30,7 +30,7 @@ appender.out.name=out
 appender.out.layout.type=PatternLayout
 appender.out.layout.pattern=%d %p %m (%c)%n
 """
-_SETTINGS: Mapping[str, object] = {
+SETTINGS: Mapping[str, object] = {
     "process.roles": "broker,controller",
     "node.id": 1,
     "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
@@ -59,6 +59,7 @@ _SETTINGS: Mapping[str, object] = {
     "broker.heartbeat.interval.ms": 200,
     "log.cleaner.dedupe.buffer.size": 16 << 20,
 }
+"""What a broker of the tests is told beside its places; compose.yml tells the one in a container the same."""
 
 
 def kafka_jars() -> Path:
@@ -105,6 +106,15 @@ class KafkaTopics:
         """How many partitions a topic has; 0 where there is none such."""
         return len(self.admin().list_topics(name, timeout=10).topics[name].partitions)
 
+    def answers(self) -> bool:
+        """Whether a broker answers. Raises `OSError` where nobody listens."""
+        host, _, port = self.bootstrap.rpartition(":")
+        socket.create_connection((host, int(port)), 1.0).close()
+        try:
+            return bool(self.admin().list_topics(timeout=2).brokers)
+        except KafkaException:
+            return False
+
 
 def _led(admin: AdminClient, topic: str) -> int:
     found = admin.list_topics(topic, timeout=10).topics[topic].partitions.values()
@@ -128,15 +138,20 @@ class KafkaServer(KafkaTopics, ServerProcess):
         self._properties = directory / "server.properties"
         self._java = ["java", *_JAVA_OPTIONS, "-cp", f"{kafka_jars()}/*"]
         self._java.append(f"-Dlog4j2.configurationFile={directory / 'log4j2.properties'}")
-        self._settings = {**_SETTINGS, **self._places(), **(settings or {})}
+        self._settings = {**SETTINGS, **self._places(), **(settings or {})}
         KafkaTopics.__init__(self, f"{HOST}:{self.port}")
         command = [*self._java, "kafka.Kafka", str(self._properties)]
-        ServerProcess.__init__(self, "Kafka", command, directory / "kafka.log", self._answers, 60.0)
+        ServerProcess.__init__(self, "Kafka", command, directory / "kafka.log", self.answers, 60.0)
 
     @property
     def address(self) -> str:
         """The same as `bootstrap`."""
         return self.bootstrap
+
+    @property
+    def origin(self) -> str:
+        """What it is, for the report of a run."""
+        return f"process, Apache Kafka {VERSION}"
 
     def start(self) -> None:
         """Start on the data of `directory`, which is made at the first start. Raises `StartFailed`."""
@@ -163,10 +178,3 @@ class KafkaServer(KafkaTopics, ServerProcess):
         if done.returncode:
             self._properties.unlink()
             raise StartFailed(f"Kafka's directory could not be made: {done.stdout}{done.stderr}")
-
-    def _answers(self) -> bool:
-        socket.create_connection((HOST, self.port), 1.0).close()
-        try:
-            return bool(self.admin().list_topics(timeout=2).brokers)
-        except KafkaException:
-            return False
