@@ -1,4 +1,4 @@
-# Upstream: adapters.resilience.adjustment_source
+# Upstream: adapters.resilience.adjustment_source, domain.services.adjustments
 # Downstream: domain.model.{adjustments, fetch}
 # Role: Port: a vendor of adjustment factors
 """Where adjustment factors come from."""
@@ -10,11 +10,18 @@ from datetime import date
 from typing import Protocol
 
 from ginkgo_data.domain.model.adjustments import AdjustmentBatch
-from ginkgo_data.domain.model.fetch import Answer
+from ginkgo_data.domain.model.fetch import Answer, SourceCapabilities
 
 
 class AdjustmentSource(Protocol):
     """A vendor of adjustment factors. Safe to call from several threads."""
 
-    def factors(self, codes: Sequence[str], first: date, last: date, version: int) -> Answer[AdjustmentBatch]:
-        """Return the factors of `codes` on the sessions `first` … `last`; vendor trouble is an `Unknown`."""
+    @property
+    def capabilities(self) -> SourceCapabilities:
+        """What one call may ask for; `series` is empty."""
+
+    def factors(self, codes: Sequence[str] | None, first: date, last: date, version: int) -> Answer[AdjustmentBatch]:
+        """Return the factors of `codes` on the sessions `first` … `last`; vendor trouble is an `Unknown`.
+
+        Without `codes` those of the whole market on one session, where the capabilities offer that.
+        """

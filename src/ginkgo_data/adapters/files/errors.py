@@ -1,4 +1,4 @@
-# Upstream: adapters.files.archive
+# Upstream: adapters.files.{archive, tick_source}
 # Downstream: domain.model.errors, pyarrow
 # Role: What the operating system and the decoders say about a file, in our errors
 """Translation of foreign errors at the edge of the file family."""

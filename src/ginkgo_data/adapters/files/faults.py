@@ -1,4 +1,4 @@
-# Upstream: adapters.files.{bar_source, rows}
+# Upstream: adapters.files.{bar_source, rows, tick_rows}
 # Downstream: adapters.files.{keys, layout, tables, texts}, domain.model.{bars, quality, series}, numpy, pyarrow
 # Role: Rows that cannot be read, with the cell at fault, until they become rejects of an answer
 """A fault keeps the row as JSON, the cell that cannot be read, and whatever could be read of the key."""

@@ -1,4 +1,4 @@
-# Upstream: adapters.files.{layout, lengths}
+# Upstream: adapters.files.{layout, lengths, tick_rows}
 # Downstream: domain.model.{codes, errors, series}
 # Role: What the names of files and folders say: code, adjustment, length of a bar
 """Reading a path's name, for what a file's columns leave out."""

@@ -1,4 +1,4 @@
-# Upstream: adapters.files.{archive, bar_source, reference_source}
+# Upstream: adapters.files.{archive, bar_source, reference_source, tick_source}
 # Downstream: adapters.files.{faults, formats, keys, layout, tables, texts}, domain.model.bars, numpy, pyarrow
 # Role: From raw cells to rows in our units, and to faults where a cell cannot be read
 """Reading is not judging: values stay what the file says, only units and labels are converted.

@@ -1,4 +1,4 @@
-# Upstream: adapters.files.{archive, bar_source}
+# Upstream: adapters.files.{archive, bar_source, tick_source}
 # Downstream: adapters.files.{config, keys, layout, lengths, strays, tables, tdx}, domain.model.series, numpy, pyarrow
 # Role: One pass over a file: which codes and sessions of which series it holds
 """What an archive's index knows of a file. Only the keys of rows are read, block by block."""

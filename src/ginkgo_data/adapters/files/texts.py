@@ -1,4 +1,4 @@
-# Upstream: adapters.files.{faults, keys, rows}
+# Upstream: adapters.files.{faults, keys, rows, tick_rows}
 # Downstream: domain.model.{bars, codes, errors}, numpy, pyarrow
 # Role: Strict, vectorised reading of texts as codes, times and numbers; a bad cell marks only itself
 """Each reader returns values and a mask of the cells that hold something else; nothing is guessed.

@@ -47,23 +47,44 @@ class InMemoryBarRepository:
         """Return the sessions held whole: by row, by count of rows, or by mark."""
         bars = _fresh(self.read(codes, series, first, last).table, since)
         held = dict(_sessions_by_code(bars, series.frequency.bars_per_session))
-        if series.frequency is not Frequency.DAY:
-            marks = _fresh(of_codes(in_sessions(self._marks[series].table(), first, last), codes), since)
-            for code, sessions in _sessions_by_code(marks, 1):
-                held[code] = np.union1d(held[code], sessions) if code in held else sessions
+        daily = series.frequency is Frequency.DAY
+        if daily and since is None:
+            return held
+        marks = _fresh(of_codes(in_sessions(self._marks[series].table(), first, last), codes), since)
+        rows = dict(_sessions_by_code(self.read(codes, series, first, last).table, 1)) if daily else {}
+        for code, marked in _sessions_by_code(marks, 1):
+            sessions = np.intersect1d(marked, rows.get(code, marked[:0])) if daily else marked
+            held[code] = np.union1d(held[code], sessions) if code in held else sessions
         return held
 
     def mark_held(self, bars: BarBatch) -> None:
         """Mark the (code, session) pairs of `bars` as whole, each with its rows and greatest version."""
-        rows = bars.table.select(["session", "version"]).append_column("code", bars.table["code"].cast(pa.string()))
-        pairs = rows.group_by(["code", "session"]).aggregate([([], "count_all"), ("version", "max")])
-        marks = pairs.rename_columns({"count_all": "rows", "version_max": "version"})
-        self._marks[bars.series].add(cast_table("marks", marks, HELD_SESSION_SCHEMA))
+        self._marks[bars.series].add(_pairs(bars))
+
+    def withdraw(self, bars: BarBatch) -> WriteReceipt:
+        """Hide the bars and the marks of their sessions."""
+        if not len(bars):
+            return WriteReceipt()
+        self._bars[bars.series].add(bars.table, deleted=True)
+        self._marks[bars.series].add(_pairs(bars), deleted=True)
+        return WriteReceipt(len(bars), 1)
+
+    def kept(self, bars: BarBatch) -> BarBatch:
+        """Return `bars`: every value reads as it was written."""
+        return bars
 
     def first_held(self, codes: Sequence[str], series: Series) -> Mapping[str, date]:
         """Return the earliest session with a row, per code that has any."""
         table = of_codes(self._bars[series].table(), codes)
         return {code: sessions[0].item() for code, sessions in _sessions_by_code(table, 1)}
+
+
+def _pairs(bars: BarBatch) -> pa.Table:
+    """Return the (code, session) pairs of `bars`, each with its rows and greatest version."""
+    rows = bars.table.select(["session", "version"]).append_column("code", bars.table["code"].cast(pa.string()))
+    pairs = rows.group_by(["code", "session"]).aggregate([([], "count_all"), ("version", "max")])
+    marks = pairs.rename_columns({"count_all": "rows", "version_max": "version"})
+    return cast_table("marks", marks, HELD_SESSION_SCHEMA)
 
 
 def _fresh(table: pa.Table, since: int | None) -> pa.Table:

@@ -1,4 +1,4 @@
-# Upstream: adapters.memory.{absence_repository, bar_repository, quality_repository, reference_repository}
+# Upstream: adapters.memory
 # Downstream: domain.model.{bars, errors}, numpy, pyarrow
 # Role: Rows of which the latest per key counts: what ReplacingMergeTree with FINAL does, in memory
 """Keyed rows in memory, as Arrow tables."""
@@ -17,6 +17,7 @@ from ginkgo_data.domain.model.bars import code_positions, distinct
 from ginkgo_data.domain.model.errors import SchemaMismatch
 
 _AFTER_ALL = np.iinfo(np.int64).max
+_DELETED = "is_deleted"
 
 
 class LatestRows:
@@ -31,16 +32,20 @@ class LatestRows:
         self._key = tuple(key)
         self._required = [name for name in schema.names if name not in optional]
         self._lock = threading.Lock()
-        self._settled = schema.empty_table()
+        self._shown = schema.empty_table()
+        self._settled = _flagged(self._shown, deleted=False)
         self._added: list[pa.Table] = []
 
-    def add(self, table: pa.Table) -> None:
-        """Add rows; a null in a column that is not optional is a `SchemaMismatch`, and nothing is added then."""
+    def add(self, table: pa.Table, *, deleted: bool = False) -> None:
+        """Add rows, or, with `deleted`, tombstones: their keys are hidden unless a greater version is stored.
+
+        A null in a column that is not optional is a `SchemaMismatch`, and nothing is added then.
+        """
         for name in self._required:
             if nulls := table[name].null_count:
                 raise SchemaMismatch(f"{self._what}: column {name!r} is null in {nulls} of {table.num_rows} rows")
         with self._lock:
-            self._added.append(table)
+            self._added.append(_flagged(table, deleted))
 
     def table(self) -> pa.Table:
         """Return the rows that count, ordered by key (nulls last)."""
@@ -48,7 +53,10 @@ class LatestRows:
             if self._added:
                 rows = pa.concat_tables([self._settled, *self._added]).unify_dictionaries()
                 self._settled, self._added = _latest(rows, self._key), []
-            return self._settled
+                kept = self._settled.drop_columns([_DELETED])
+                gone = self._settled[_DELETED]
+                self._shown = kept.filter(pc.invert(gone)) if pc.any(gone).as_py() else kept
+            return self._shown
 
 
 def of_codes(table: pa.Table, codes: Sequence[str] | None) -> pa.Table:
@@ -61,6 +69,10 @@ def in_sessions(table: pa.Table, first: object, last: object) -> pa.Table:
     session = table["session"]
     reached = pc.greater_equal(session, pa.scalar(first, pa.date32()))
     return table.filter(pc.and_(reached, pc.less_equal(session, pa.scalar(last, pa.date32()))))
+
+
+def _flagged(table: pa.Table, deleted: bool) -> pa.Table:
+    return table.append_column(_DELETED, pa.array(np.full(table.num_rows, deleted)))
 
 
 def _latest(rows: pa.Table, key: Sequence[str]) -> pa.Table:

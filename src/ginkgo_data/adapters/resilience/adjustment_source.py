@@ -1,4 +1,4 @@
-# Upstream: none
+# Upstream: entrypoints.container
 # Downstream: adapters.resilience.retrying, domain.model.{adjustments, fetch, retry}, ports.{adjustment_source, clock}
 # Role: A source of adjustment factors whose passing troubles are tried again
 """Any `AdjustmentSource`, asked again while it does not know."""
@@ -10,7 +10,7 @@ from datetime import date
 
 from ginkgo_data.adapters.resilience.retrying import AnswerRetry
 from ginkgo_data.domain.model.adjustments import AdjustmentBatch
-from ginkgo_data.domain.model.fetch import Answer
+from ginkgo_data.domain.model.fetch import Answer, SourceCapabilities
 from ginkgo_data.domain.model.retry import RetryPolicy
 from ginkgo_data.ports.adjustment_source import AdjustmentSource
 from ginkgo_data.ports.clock import Clock
@@ -23,6 +23,11 @@ class RetryingAdjustmentSource:
         self._inner = inner
         self._retry = AnswerRetry(policy, clock)
 
-    def factors(self, codes: Sequence[str], first: date, last: date, version: int) -> Answer[AdjustmentBatch]:
+    @property
+    def capabilities(self) -> SourceCapabilities:
+        """What one call may ask for: as `inner`."""
+        return self._inner.capabilities
+
+    def factors(self, codes: Sequence[str] | None, first: date, last: date, version: int) -> Answer[AdjustmentBatch]:
         """Answer as `inner` does, after as many attempts as the policy allows."""
         return self._retry.ask(lambda: self._inner.factors(codes, first, last, version))

@@ -1,4 +1,4 @@
-# Upstream: adapters.resilience.{adjustment_source, bar_source, reference_source}
+# Upstream: adapters.resilience.{adjustment_source, bar_source, reference_source, tick_source}
 # Downstream: domain.model.{fetch, retry}, ports.clock, tenacity
 # Role: Asking again when an answer is a passing `Unknown`
 """One call, tried several times. Commands are tried again elsewhere: here it is a matter of seconds."""

@@ -1,4 +1,4 @@
-# Upstream: none
+# Upstream: entrypoints.container
 # Downstream: adapters.tushare, domain.model.{adjustments, fetch, quality}, numpy, pyarrow
 # Role: Adjustment factors of Tushare, by code or by session, whichever takes fewer calls
 """Tushare as a source of adjustment factors.
@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 
 from ginkgo_data.adapters.tushare.apis import ADJ_FACTOR
 from ginkgo_data.adapters.tushare.client import TushareClient
+from ginkgo_data.adapters.tushare.columns import SOURCE
 from ginkgo_data.adapters.tushare.parse import factors_of
 from ginkgo_data.adapters.tushare.questions import Params, of_codes, of_market
 from ginkgo_data.domain.model.adjustments import AdjustmentBatch
-from ginkgo_data.domain.model.fetch import Answer, Rows, Unknown, UnknownReason
+from ginkgo_data.domain.model.fetch import Answer, Rows, SourceCapabilities, Unknown, UnknownReason
 from ginkgo_data.domain.model.quality import Rejects
 
 
@@ -30,27 +31,44 @@ class TushareAdjustmentSource:
 
     def __init__(self, client: TushareClient) -> None:
         self._client = client
+        config = client.config
+        self._capabilities = SourceCapabilities(
+            name=SOURCE,
+            series=frozenset(),
+            row_limit=config.row_limit(ADJ_FACTOR),
+            codes_per_call=config.adjustment_codes_per_call,
+            by_session=config.by_session,
+            market_rows=config.market_rows,
+        )
 
-    def factors(self, codes: Sequence[str], first: date, last: date, version: int) -> Answer[AdjustmentBatch]:
-        """Return the factors of `codes` on the sessions `first` … `last`.
+    @property
+    def capabilities(self) -> SourceCapabilities:
+        """What one call may ask for."""
+        return self._capabilities
+
+    def factors(self, codes: Sequence[str] | None, first: date, last: date, version: int) -> Answer[AdjustmentBatch]:
+        """Return the factors of `codes` on the sessions `first` … `last`, or of the market on one session.
 
         A listed code has a factor on every session, suspended or not, so no factor at all is an `Unknown`.
         If one call of several fails, the answer is that failure, with the calls spent.
         """
+        if codes is None and first != last:
+            detail = f"adj_factor: the whole market is asked for one session, not {first} … {last}"
+            return Unknown(UnknownReason.REFUSED, detail, calls=0)
         batches: list[pa.Table] = []
         rejects: list[Rejects] = []
-        asked = pa.array(codes, pa.string())
         calls = 0
-        for params in self._questions(codes, first, last):
+        for params in [of_market(first)] if codes is None else self._questions(codes, first, last):
             frame = self._client.ask(ADJ_FACTOR, params)
             if isinstance(frame, Unknown):
                 return Unknown(frame.reason, frame.detail, frame.retry_after, calls + frame.calls)
             calls += frame.calls
             batch, bad = factors_of(frame.table, version)
-            batches.append(batch.table.filter(pc.is_in(batch.table["code"].cast(pa.string()), asked)))
+            batches.append(batch.table if codes is None else _of(batch.table, codes))
             rejects.append(bad)
         if not any(len(part) for part in (*batches, *rejects)):
-            detail = f"adj_factor has no row of {len(codes)} codes in {first} … {last}"
+            who = "the market" if codes is None else f"{len(codes)} codes"
+            detail = f"adj_factor has no row of {who} in {first} … {last}"
             return Unknown(UnknownReason.EMPTY_WITHOUT_EVIDENCE, detail, calls=calls)
         joined = pa.concat_tables(batches).unify_dictionaries()
         return Rows(AdjustmentBatch(joined), rejects=Rejects.concat(rejects), calls=calls)
@@ -64,3 +82,7 @@ class TushareAdjustmentSource:
         if self._client.config.by_session and len(working) < len(by_code):
             return [of_market(day) for day in working.tolist()]
         return by_code
+
+
+def _of(table: pa.Table, codes: Sequence[str]) -> pa.Table:
+    return table.filter(pc.is_in(table["code"].cast(pa.string()), pa.array(codes, pa.string())))

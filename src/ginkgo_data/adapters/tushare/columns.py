@@ -1,4 +1,4 @@
-# Upstream: adapters.tushare.{bar_source, evidence, parse}
+# Upstream: adapters.tushare.{adjustment_source, bar_source, evidence, parse}
 # Downstream: adapters.tushare.apis, domain.model.{bars, quality, series}, numpy, pyarrow
 # Role: Reading columns of a frame strictly: days, numbers, and the rows that cannot be read
 """Columns of a frame as typed columns. What cannot be read rejects its row; it is never guessed and never lost."""

@@ -1,7 +1,7 @@
-# Upstream: adapters, domain.{model, services}, entrypoints.{cli, quickstart, sample, show_bars}, ports.bar_repository
+# Upstream: adapters, domain.{model, services}, entrypoints, ports.{bar_repository, revision_repository}
 # Downstream: none
 # Role: Frequency and adjustment of bars, and how many bars a session has
-"""What kind of bars: frequency (1d, 1m …) and adjustment (none, qfq, hfq)."""
+"""What kind of bars: frequency (1d, 1m …) and adjustment (none, qfq, hfq); and the other things collected."""
 
 from __future__ import annotations
 
@@ -53,3 +53,18 @@ class Series:
 
 
 DAILY = Series()
+
+
+class Dataset(Enum):
+    """What is collected per (code, session) and is no bar; the words stand in reports in place of a series."""
+
+    ADJUSTMENT_FACTORS = "adj_factor"
+    TICKS = "tick"
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+def records_per_session(collected: Series | Dataset) -> int:
+    """Return the records that a report expects of a code's session: its bars; of other datasets 1, the session."""
+    return collected.frequency.bars_per_session if isinstance(collected, Series) else 1
