@@ -29,6 +29,7 @@ from ginkgo_data.adapters.clickhouse.columns import bar_rows
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
 from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
+from ginkgo_data.adapters.clickhouse.revision_repository import ClickHouseRevisionRepository
 from ginkgo_data.adapters.clickhouse.schema import apply_schema
 from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
 from ginkgo_data.adapters.memory.bar_source import InMemoryBarSource
@@ -65,6 +66,7 @@ def collect(sample, sessions, client: ClickHouseClient, calendar, pool: ThreadPo
         bars=ClickHouseBarRepository(client),
         absences=ClickHouseAbsenceRepository(client),
         quality=ClickHouseQualityRepository(client),
+        revisions=ClickHouseRevisionRepository(client),
         reference=reference,
         universe=SecuritiesSync(InMemoryReferenceSource(sample.securities), reference, versions, clock),
         calendar=calendar,

@@ -52,7 +52,28 @@ def refusal(repository: BarRepository, batch: BarBatch) -> str | None:
 
 
 class BarRepositoryContract:
-    """Subclasses provide the fixture `repository`, empty, and `reopen`, which gives one more on the same store."""
+    """Subclasses provide the fixture `repository`, empty, and `reopen`, which gives one more on the same store.
+
+    A store whose table is someone else's may hold less; it then says what, in these:
+    """
+
+    kinds: tuple[Series, ...] = (DAILY, Series(adjust=Adjust.QFQ), Series(adjust=Adjust.HFQ), MINUTES_1, MINUTES_5)
+    """Series that it keeps apart, daily bars as traded first."""
+    years = range(1901, 2051)
+    """Years of which it holds bars."""
+    prices: tuple[float, ...] = (
+        *(0.57, 0.69, 1.13, 10.1234, 10.12345, 10.123456, 0.000001, 1699.999999, 123456.654321, -0.57, -1.13),
+        # Multiplied by a million and cut, each of these loses its last digit.
+        *(2.01, 2.03, -2.05, 1.001, -1.003, 0.0157, 0.00397, -0.00399, 0.000249, -0.000251),
+    )
+    """Prices that are exact in it."""
+    renews = True
+    """Whether content that is stored already is stored again with a newer version; else its session is marked."""
+
+    @staticmethod
+    def kept(batch: BarBatch) -> BarBatch:
+        """Return what it keeps of a batch that it does not refuse: everything."""
+        return batch
 
     def test_an_empty_store_has_nothing(self, repository: BarRepository) -> None:
         assert len(repository.read(None, DAILY, *JANUARY)) == 0
@@ -75,7 +96,7 @@ class BarRepositoryContract:
         assert repository.write(written) == WriteReceipt(1, 1)
         read = repository.read([CODE_A], DAILY, *JANUARY)
         assert read.series == DAILY
-        assert rows(read) == rows(written)
+        assert rows(read) == rows(self.kept(written))
 
     def test_writing_nothing_takes_no_insert(self, repository: BarRepository) -> None:
         assert repository.write(BarBatch.empty()) == WriteReceipt(0, 0)
@@ -124,7 +145,7 @@ class BarRepositoryContract:
     def test_the_same_content_with_a_newer_version_is_stored(self, repository: BarRepository) -> None:
         repository.write(bars(sessions=[SECOND], version=1))
         repository.write(bars(sessions=[SECOND], version=2))
-        assert rows(repository.read([CODE_A], DAILY, *JANUARY))[0]["version"] == 2
+        assert rows(repository.read([CODE_A], DAILY, *JANUARY))[0]["version"] == (2 if self.renews else 1)
         assert held(repository, since=2) == {CODE_A: [SECOND]}
 
     def test_a_key_twice_in_one_batch_reads_as_one_the_last_of_the_greatest_version(
@@ -154,24 +175,30 @@ class BarRepositoryContract:
                 if day not in expected or expected[day][0] <= version:
                     expected[day] = (version, price)
         read = rows(repository.read([CODE_A], DAILY, *JANUARY))
-        assert {str(row["session"]): (row["version"], row["close"]) for row in read} == expected
+        if self.renews:
+            assert {str(row["session"]): row["version"] for row in read} == {day: v for day, (v, _) in expected.items()}
+        assert {str(row["session"]): row["close"] for row in read} == {
+            day: close for day, (_, close) in expected.items()
+        }
+        for day, (version, _) in expected.items():
+            assert day in held(repository, since=version)[CODE_A]
+            assert day not in held(repository, since=version + 1).get(CODE_A, [])
         assert len(read) == len(expected)
 
     def test_every_price_is_exact(self, repository: BarRepository) -> None:
-        prices = [0.57, 0.69, 1.13, 10.1234, 10.12345, 10.123456, 0.000001, 1699.999999, 123456.654321, -0.57, -1.13]
-        # Multiplied by a million and cut, each of these loses its last digit.
-        prices += [2.01, 2.03, -2.05, 1.001, -1.003, 0.0157, 0.00397, -0.00399, 0.000249, -0.000251]
-        days = business_days("2024-01-01", len(prices))
-        repository.write(bars(sessions=days, closes=prices, series=Series(adjust=Adjust.QFQ)))
-        read = repository.read([CODE_A], Series(adjust=Adjust.QFQ), *JANUARY)
-        for column in ("open", "high", "low", "close", "pre_close"):
+        prices, series = list(self.prices), self.kinds[1] if self.kinds[1].frequency is Frequency.DAY else DAILY
+        written = bars(sessions=business_days("2024-01-01", len(prices)), closes=prices, series=series)
+        repository.write(written)
+        read = repository.read([CODE_A], series, *JANUARY)
+        for column in ("open", "high", "low", "close"):
             assert read.table[column].to_pylist() == prices
+        assert read.table["pre_close"].equals(self.kept(written).table["pre_close"])
 
     def test_two_hundred_thousand_prices_are_exact(self, repository: BarRepository) -> None:
         written = market(200, business_days("2020-01-01", 1000))
         repository.write(written)
         read = repository.read(None, DAILY, date(2020, 1, 1), date(2025, 1, 1))
-        expected = written.sorted().table
+        expected = self.kept(written.sorted()).table
         assert len(read) == 200_000
         for column in ("session", "timestamp", "open", "high", "low", "close", "pre_close", "volume", "amount"):
             assert read.table[column].combine_chunks().equals(expected[column].combine_chunks()), column
@@ -205,10 +232,12 @@ class BarRepositoryContract:
         assert held(repository) == {}
 
     def test_a_missing_pre_close_or_amount_stays_missing(self, repository: BarRepository) -> None:
-        repository.write(bars(pre_closes=[None, 10.0], amounts=[5.5, None]))
+        written = bars(pre_closes=[None, 10.0], amounts=[500.5, None])
+        repository.write(written)
         read = repository.read([CODE_A], DAILY, *JANUARY).table
-        assert read["pre_close"].to_pylist() == [None, 10.0]
-        assert read["amount"].to_pylist() == [5.5, None]
+        assert read["pre_close"].equals(self.kept(written).table["pre_close"])
+        assert read["amount"].equals(self.kept(written).table["amount"])
+        assert read["amount"].is_null().to_pylist() == [False, True]
 
     @pytest.mark.parametrize("day", ["1990-12-19", "1991-06-03", "1991-04-14", "1991-09-15", "2024-07-01"])
     @pytest.mark.parametrize("series", [DAILY, MINUTES_5], ids=str)
@@ -220,8 +249,8 @@ class BarRepositoryContract:
         assert set(sessions_of(read)) == {day}
         assert held(repository, series, window=(date(1990, 1, 1), date(2025, 1, 1))) == {CODE_A: [day]}
 
-    def test_a_history_of_a_hundred_and_fifty_years_is_stored(self, repository: BarRepository) -> None:
-        days = [f"{year}-07-01" for year in range(1901, 2051)]
+    def test_a_history_of_a_century_and_more_is_stored(self, repository: BarRepository) -> None:
+        days = [f"{year}-07-01" for year in self.years]
         repository.write(bars(sessions=days))
         assert sessions_of(repository.read(None, DAILY, date(1900, 1, 1), date(2100, 1, 1))) == days
 
@@ -261,11 +290,10 @@ class BarRepositoryContract:
         assert sorted(repository.first_held(codes, DAILY)) == codes
 
     def test_series_are_kept_apart(self, repository: BarRepository) -> None:
-        kinds = [DAILY, Series(adjust=Adjust.QFQ), Series(adjust=Adjust.HFQ), MINUTES_1, MINUTES_5]
-        for number, series in enumerate(kinds):
+        for number, series in enumerate(self.kinds):
             count = len(bars(sessions=[SECOND], series=series))
             repository.write(bars(sessions=[SECOND], closes=[10.0 + number] * count, series=series, version=number + 1))
-        for number, series in enumerate(kinds):
+        for number, series in enumerate(self.kinds):
             read = repository.read([CODE_A], series, *JANUARY)
             assert read.series == series
             assert set(closes_of(read)) == {10.0 + number}
@@ -354,13 +382,72 @@ class BarRepositoryContract:
             ],
             MINUTES_5,
         )
+        repository.write(part)
         repository.mark_held(part)
         assert held(repository, MINUTES_5, since=11) == {CODE_A: [SECOND]}
+
+    def test_a_daily_session_that_is_stored_counts_as_fetched_when_it_was_marked(
+        self, repository: BarRepository
+    ) -> None:
+        repository.write(bars(CODE_A, [SECOND, THIRD], version=10))
+        repository.mark_held(bars(CODE_A, [THIRD, "2024-01-04"], version=20))
+        assert held(repository, since=11) == {CODE_A: [THIRD]}
+        assert held(repository, since=20) == {CODE_A: [THIRD]}
+        assert held(repository, since=21) == {}
+        assert held(repository, codes=[CODE_B], since=11) == {}
+        assert held(repository) == {CODE_A: [SECOND, THIRD]}
+        assert rows(repository.read([CODE_A], DAILY, *JANUARY))[1]["version"] == 10
+
+    def test_bars_read_as_the_store_says_that_it_keeps_them(self, repository: BarRepository) -> None:
+        written = market(3, [SECOND, THIRD])
+        repository.write(written)
+        assert rows(repository.read(None, DAILY, *JANUARY)) == rows(repository.kept(written).sorted())
+        assert len(repository.kept(BarBatch.empty())) == 0
+
+    def test_a_withdrawn_bar_is_gone(self, repository: BarRepository) -> None:
+        repository.write(bars(CODE_A, [SECOND, THIRD], version=10))
+        repository.write(bars(CODE_B, [SECOND], version=10))
+        repository.mark_held(bars(CODE_A, [SECOND], version=10))
+        gone = bars(CODE_A, [SECOND], version=20)
+        assert repository.withdraw(gone) == WriteReceipt(1, 1)
+        repository.withdraw(gone)
+        assert sessions_of(repository.read([CODE_A], DAILY, *JANUARY)) == [THIRD]
+        assert held(repository) == {CODE_A: [THIRD], CODE_B: [SECOND]}
+        assert held(repository, since=1) == {CODE_A: [THIRD], CODE_B: [SECOND]}
+        assert repository.first_held([CODE_A], DAILY) == {CODE_A: date(2024, 1, 3)}
+
+    def test_withdrawing_nothing_takes_no_insert(self, repository: BarRepository) -> None:
+        assert repository.withdraw(BarBatch.empty()) == WriteReceipt(0, 0)
+
+    def test_a_late_older_bar_stays_withdrawn_and_a_newer_one_is_back(self, repository: BarRepository) -> None:
+        repository.withdraw(bars(CODE_A, [SECOND], version=20))
+        repository.write(bars(CODE_A, [SECOND], closes=[9.0], version=19))
+        assert held(repository) == {}
+        repository.write(bars(CODE_A, [SECOND], closes=[9.5], version=21))
+        assert closes_of(repository.read([CODE_A], DAILY, *JANUARY)) == [9.5]
+        assert held(repository) == {CODE_A: [SECOND]}
+
+    def test_an_older_withdrawal_takes_nothing_that_is_newer(self, repository: BarRepository) -> None:
+        repository.write(bars(CODE_A, [SECOND], version=20))
+        repository.withdraw(bars(CODE_A, [SECOND], version=19))
+        assert held(repository) == {CODE_A: [SECOND]}
+
+    def test_a_minute_session_of_which_bars_were_withdrawn_is_held_when_it_is_marked_again(
+        self, repository: BarRepository
+    ) -> None:
+        part = bars(sessions=[SECOND, THIRD], series=MINUTES_5, keep=10, version=10)
+        repository.write(part)
+        repository.mark_held(part)
+        repository.withdraw(bars(sessions=[SECOND, THIRD], series=MINUTES_5, keep=2, version=20))
+        assert held(repository, MINUTES_5) == {}
+        assert len(repository.read([CODE_A], MINUTES_5, *JANUARY)) == 16
+        repository.mark_held(bars(sessions=[SECOND], series=MINUTES_5, keep=8, version=20))
+        assert held(repository, MINUTES_5) == {CODE_A: [SECOND]}
 
     def test_the_first_session_held_is_known_per_code(self, repository: BarRepository) -> None:
         repository.write(bars(CODE_A, [THIRD, "1991-06-03", SECOND]))
         repository.write(bars(CODE_B, [THIRD]))
-        repository.write(bars(CODE_B, [SECOND], series=Series(adjust=Adjust.HFQ)))
+        repository.write(bars(CODE_B, [SECOND], series=self.kinds[2]))
         assert repository.first_held([CODE_B, CODE_A, "430047.BJ"], DAILY) == {
             CODE_A: date(1991, 6, 3),
             CODE_B: date(2024, 1, 3),
@@ -373,6 +460,7 @@ class BarRepositoryContract:
         repository.write(bars(CODE_A, [SECOND], version=1))
         other.write(bars(CODE_A, [SECOND, THIRD], closes=[11.0, 11.1], version=2))
         part = bars(sessions=[SECOND], series=MINUTES_5, keep=3)
+        other.write(part)
         other.mark_held(part)
         assert closes_of(repository.read(None, DAILY, *JANUARY)) == [11.0, 11.1]
         assert closes_of(other.read(None, DAILY, *JANUARY)) == [11.0, 11.1]

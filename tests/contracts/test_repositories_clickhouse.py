@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from contracts.bar_repository import JANUARY, BarRepositoryContract, held
 from contracts.outbox import ALERT, DAY, OutboxContract
 from contracts.quality_repository import REPORT, QualityRepositoryContract, rejects
 from contracts.reference_repository import ReferenceRepositoryContract
+from contracts.revision_repository import RevisionRepositoryContract, one, revised
 from contracts.version_clock import VersionClockContract
 from ginkgo_data.adapters.clickhouse import bar_repository, schema
 from ginkgo_data.adapters.clickhouse import outbox as clickhouse_outbox
@@ -28,7 +29,8 @@ from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
 from ginkgo_data.adapters.clickhouse.outbox import ClickHouseOutbox
 from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
-from ginkgo_data.adapters.clickhouse.schema import MIGRATIONS, apply_schema, check_schema, schema_status
+from ginkgo_data.adapters.clickhouse.revision_repository import ClickHouseRevisionRepository
+from ginkgo_data.adapters.clickhouse.schema import MIGRATIONS, apply_schema, check_schema, schema_history, schema_status
 from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
 from ginkgo_data.adapters.memory.clock import ManualClock
 from ginkgo_data.adapters.system.clock import SystemClock
@@ -60,6 +62,12 @@ class TestClickHouseAbsenceRepository(AbsenceRepositoryContract):
     @pytest.fixture
     def repository(self, store: ClickHouseClient) -> ClickHouseAbsenceRepository:
         return ClickHouseAbsenceRepository(store)
+
+
+class TestClickHouseRevisionRepository(RevisionRepositoryContract):
+    @pytest.fixture
+    def repository(self, store: ClickHouseClient) -> ClickHouseRevisionRepository:
+        return ClickHouseRevisionRepository(store)
 
 
 class TestClickHouseReferenceRepository(ReferenceRepositoryContract):
@@ -201,9 +209,46 @@ def test_the_schema_is_applied_once_and_its_state_is_known(store_config: ClickHo
     assert apply_schema(client) == ()
     assert schema_status(client).applied == versions
     check_schema(client)
-    client.insert("schema_versions", pa.table({"version": pa.array([999], pa.uint32()), "name": ["from the future"]}))
-    assert schema_status(client).unknown == (999,)
     client.close()
+
+
+def test_a_database_newer_than_the_program_is_refused_and_not_changed(store: ClickHouseClient) -> None:
+    store.insert("schema_versions", pa.table({"version": pa.array([999], pa.uint32()), "name": ["from the future"]}))
+    assert schema_status(store).unknown == (999,)
+    store.command("DROP VIEW bars_hfq")
+    for start in (apply_schema, check_schema):
+        with pytest.raises(SchemaMismatch, match=r"schema version 999, and this release knows \d+ at most"):
+            start(store)
+    assert (
+        number(store, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'bars_hfq'") == 0
+    )
+    assert [(line.version, line.name, line.state) for line in schema_history(store)][-1] == (
+        999,
+        "from the future",
+        "unknown",
+    )
+
+
+def test_when_each_version_was_first_applied_is_known(store: ClickHouseClient) -> None:
+    before = [line.applied_at for line in schema_history(store)]
+    store.insert("schema_versions", pa.table({"version": pa.array([1], pa.uint32()), "name": ["again"]}))
+    lines = schema_history(store)
+    assert [line.applied_at for line in lines] == before
+    assert all(line.applied_at is not None and line.applied_at.utcoffset() == timedelta(0) for line in lines)
+    assert [line.name for line in lines] == [migration.name for migration in MIGRATIONS]
+
+
+def test_a_missing_view_is_found_by_the_check(store: ClickHouseClient) -> None:
+    store.command("DROP VIEW bars_qfq")
+    with pytest.raises(SchemaMismatch, match="view bars_qfq is missing"):
+        check_schema(store)
+
+
+def test_a_revision_of_more_than_six_decimals_is_refused(store: ClickHouseClient) -> None:
+    repository = ClickHouseRevisionRepository(store)
+    with pytest.raises(SchemaMismatch, match=r"new_open.*10\.1234567"):
+        repository.write_revisions(revised(one(10.0, 1), one(10.1234567, 2)))
+    assert number(store, "SELECT count() FROM revisions") == 0
 
 
 def test_a_database_of_the_first_release_is_brought_up_to_date(
@@ -214,10 +259,11 @@ def test_a_database_of_the_first_release_is_brought_up_to_date(
         first_release.setattr(schema, "MIGRATIONS", MIGRATIONS[:1])
         assert apply_schema(client) == (1,)
     ClickHouseQualityRepository(client).write_report(REPORT)
-    assert (schema_status(client).applied, schema_status(client).pending) == ((1,), (2,))
+    later = tuple(migration.version for migration in MIGRATIONS[1:])
+    assert (schema_status(client).applied, schema_status(client).pending) == ((1,), later)
     with pytest.raises(SchemaMismatch, match=r"table alerts is missing.*schema apply"):
         check_schema(client)
-    assert apply_schema(client) == (2,)
+    assert apply_schema(client) == later
     check_schema(client)
     assert list(ClickHouseOutbox(client).untold_reports(*DAY)) == [REPORT]
     client.close()

@@ -13,6 +13,7 @@ from contracts.bar_repository import BarRepositoryContract
 from contracts.outbox import OutboxContract
 from contracts.quality_repository import QualityRepositoryContract
 from contracts.reference_repository import ReferenceRepositoryContract
+from contracts.revision_repository import RevisionRepositoryContract
 from contracts.version_clock import VersionClockContract
 from ginkgo_data.adapters.memory import outbox as memory_outbox
 from ginkgo_data.adapters.memory.absence_repository import InMemoryAbsenceRepository
@@ -21,6 +22,7 @@ from ginkgo_data.adapters.memory.clock import ManualClock
 from ginkgo_data.adapters.memory.outbox import InMemoryOutbox
 from ginkgo_data.adapters.memory.quality_repository import InMemoryQualityRepository
 from ginkgo_data.adapters.memory.reference_repository import InMemoryReferenceRepository
+from ginkgo_data.adapters.memory.revision_repository import InMemoryRevisionRepository
 from ginkgo_data.adapters.memory.version_clock import InMemoryVersionClock
 from ginkgo_data.adapters.system.clock import SystemClock
 
@@ -40,6 +42,12 @@ class TestInMemoryAbsenceRepository(AbsenceRepositoryContract):
     @pytest.fixture
     def repository(self) -> InMemoryAbsenceRepository:
         return InMemoryAbsenceRepository()
+
+
+class TestInMemoryRevisionRepository(RevisionRepositoryContract):
+    @pytest.fixture
+    def repository(self) -> InMemoryRevisionRepository:
+        return InMemoryRevisionRepository()
 
 
 class TestInMemoryReferenceRepository(ReferenceRepositoryContract):

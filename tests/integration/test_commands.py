@@ -46,6 +46,7 @@ def container(store_config: ClickHouseConfig) -> Iterator[Container]:
         "worker.poll_timeout": 0.05,
         "worker.coalesce_wait": 0.0,
         "worker.node_id": "node-1",
+        "sources.adjustments": [],
     }
     wired = Container(settings=load_settings(None, {}, overrides, search=False).settings)
     market = BarBatch.concat([bars(A, FIVE), bars(B, FIVE)])
@@ -151,7 +152,7 @@ def test_reload_is_answered_with_what_came_of_it(container):
 
 
 @pytest.mark.parametrize("word", ["tick", "adjustfactor"])
-def test_what_is_not_available_yet_is_a_dead_letter_that_says_so(container, word):
+def test_what_no_source_is_configured_for_is_a_dead_letter_that_says_so(container, word):
     work(container, (DATA, {"command": word, "params": {"code": A}, **SERVICE}))
     (letter,) = container.dead_letters().letters.values()
     assert letter.error == "NotAvailable"

@@ -208,6 +208,17 @@ class TestFactors:
             assert (type(answer), answer.calls) == (Rows, 2)
             assert server.requests[0].params["ts_code"] == f"{A},{B}"
 
+    def test_the_whole_market_of_one_session_is_one_call(self, client: TushareClient, server: TushareServer) -> None:
+        source = TushareAdjustmentSource(client)
+        answer = source.factors(None, FIRST, FIRST, VERSION)
+        assert isinstance(answer, Rows)
+        assert sorted(set(answer.batch.table["code"].to_pylist())) == [A, B, C]
+        assert server.calls["adj_factor"] == 1
+        assert (source.capabilities.codes_per_call, source.capabilities.by_session) == (1, True)
+        refused = source.factors(None, FIRST, LAST, VERSION)
+        assert isinstance(refused, Unknown)
+        assert (refused.reason, refused.calls) == (UnknownReason.REFUSED, 0)
+
     def test_no_factor_at_all_is_no_answer(self, client: TushareClient) -> None:
         answer = TushareAdjustmentSource(client).factors([A, C], date(2024, 2, 1), date(2024, 2, 9), VERSION)
         assert isinstance(answer, Unknown)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from ginkgo_data.domain.model.commands import CollectBars, ProbeHeartbeat, SyncSecurities, SyncTradingCalendar
+import pytest
+
+from ginkgo_data.domain.model.commands import (
+    CollectAdjustmentFactors,
+    CollectBars,
+    CollectTicks,
+    ProbeHeartbeat,
+    SyncSecurities,
+    SyncTradingCalendar,
+)
 from ginkgo_data.domain.services.coalescing import coalesce
 from support.deliveries import SENT, delivery, malformed
 
@@ -31,6 +40,22 @@ def test_commands_that_differ_in_more_than_codes_stay_apart():
         CollectBars(("000001.SZ",), sessions=5, word="update_data"),
     ]
     assert len(coalesce([delivery(command, n) for n, command in enumerate(different)])) == len(different)
+
+
+@pytest.mark.parametrize(
+    ("kind", "others"),
+    [
+        (CollectAdjustmentFactors, [{"full": True}, {"force": True}]),
+        (CollectTicks, [{"full": True}, {"overwrite": True}, {"start": date(2020, 1, 2)}, {"end": date(2020, 1, 2)}]),
+    ],
+)
+def test_factors_and_ticks_are_joined_over_codes_and_kept_apart_by_everything_else(kind, others):
+    alike = [kind(("000001.SZ",)), kind(("600000.SH",)), kind(("000001.SZ",)), CollectBars(("000001.SZ",))]
+    joined, bars = coalesce([delivery(command, n) for n, command in enumerate(alike)])
+    assert (joined.command, len(joined.deliveries)) == (kind(("000001.SZ", "600000.SH")), 3)
+    assert bars.command == alike[-1]
+    apart = [kind(("000001.SZ",)), kind(None), *(kind(("000001.SZ",), **how) for how in others)]
+    assert len(coalesce([delivery(command, n) for n, command in enumerate(apart)])) == len(apart)
 
 
 def test_commands_over_everything_are_one_job_and_named_codes_stay_their_own():

@@ -171,6 +171,16 @@ def test_force_fetches_what_is_held_and_a_correction_wins():
     assert stored.table["close"].to_pylist() == [10.0] * 5
 
 
+def test_a_forced_command_that_is_cut_reports_no_gap_where_older_rows_are_held():
+    parts = stack()
+    parts.collector.collect(CollectBars(BOTH, start=date(2024, 1, 8)))
+    parts.clock.advance(60)
+    command = CollectBars(BOTH, start=date(2024, 1, 8), force=True)
+    result = parts.collector.collect(command, since=parts.clock.now(), pace=Pace(go_on=lambda: False))
+    assert set(result.unfinished) == set(BOTH)
+    assert (result.counts.held, result.counts.unexplained, result.newest_missing) == (10, 0, None)
+
+
 def test_a_redelivered_forced_command_does_only_what_is_left():
     parts = stack()
     command = CollectBars(BOTH, start=date(2024, 1, 8), force=True)

@@ -524,8 +524,8 @@ class InState:
 def test_an_idle_worker_says_that_the_broker_does_not_answer(working):
     worker = working.worker(stream=InState(working.parts.stream, StreamState(unanswered_for=42.0)))
     worker.start()
-    working.until(lambda: worker.is_running)
-    assert worker.observe().degraded == "the broker has not answered for 42 s"
+    working.until(lambda: worker.observe() is not None and worker.observe().degraded is not None)
+    assert worker.observe().degraded == "BrokerUnavailable: the broker has not answered for 42 s"
 
 
 def test_topics_that_cannot_be_read_are_named(working):

@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.bar_repository, adapters.memory.bar_repository, domain.services
+# Upstream: adapters.{clickhouse, memory}, domain.services, ports.{adjustment_repository, tick_repository}
 # Downstream: domain.model.{bars, coverage, series}
 # Role: Port: stored bars, and what of them is held
 """Where bars are kept."""
@@ -46,11 +46,28 @@ class BarRepository(Protocol):
         """Return the sessions held whole per code (of all codes if None).
 
         A daily session is held by its row; one of minute bars by as many rows as a full session has or by
-        a mark (`mark_held`). With `since`, only what was stored with that version or a later one counts.
+        a mark (`mark_held`). With `since`, only what was stored or marked with that version or a later one counts.
         """
 
     def mark_held(self, bars: BarBatch) -> None:
-        """Record that each (code, session) of `bars`, already written, is all the vendor has of that session."""
+        """Record that each (code, session) of `bars`, already stored, is all the vendor has of that session.
+
+        The mark has the greatest version among the session's rows: so bars that were fetched again and found
+        unchanged count as fetched since, without being written again.
+        """
+
+    def withdraw(self, bars: BarBatch) -> WriteReceipt:
+        """Delete the bars with these keys, and the marks of their sessions, as of the version of each row.
+
+        Nothing that is stored with a greater version is touched, and a row of a lower version that is written
+        later stays hidden. Idempotent. Raises `StoreUnavailable` or `SchemaMismatch`.
+        """
+
+    def kept(self, bars: BarBatch) -> BarBatch:
+        """Return `bars` (such as can be stored) as they read once they are: a layout may keep fewer digits.
+
+        What was fetched again is unchanged when it would read as what is stored.
+        """
 
     def first_held(self, codes: Sequence[str], series: Series) -> Mapping[str, date]:
         """Return the earliest session with a row, per code that has any."""

@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, leasing}
+# Upstream: domain.services.{collector, leasing, session_job}
 # Downstream: none
 # Role: Port: who of the fleet makes a vendor call, so that the same call is made once
 """Leases of vendor calls, by a text that says what is asked."""

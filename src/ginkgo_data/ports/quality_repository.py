@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, landing, reporting}
+# Upstream: domain.services.{collector, landing, reporting, session_job}
 # Downstream: domain.model.quality
 # Role: Port: quarantined rows and quality reports
 """Where rejected rows and reports are kept: nothing rejected is ever dropped."""

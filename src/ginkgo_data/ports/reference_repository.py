@@ -1,4 +1,4 @@
-# Upstream: adapters.calendars.stored, domain.services.{asked_codes, collector, reference}
+# Upstream: adapters.calendars.stored, domain.services
 # Downstream: domain.model.reference
 # Role: Port: stored securities and trading days
 """Where reference data is kept."""

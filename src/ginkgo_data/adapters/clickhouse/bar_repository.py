@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: adapters.clickhouse.ginkgo_beside, entrypoints.container
 # Downstream: adapters.clickhouse.{client, columns, sql}, domain.model, ports.bar_repository, numpy, pyarrow
 # Role: Bars in the native layout: write, read, and what is held
 """Stored bars in ClickHouse, and the marks of whole minute sessions."""
@@ -80,27 +80,24 @@ class ClickHouseBarRepository:
 
     def mark_held(self, bars: BarBatch) -> None:
         """Mark the (code, session) pairs of `bars` as whole, each with its rows and greatest version."""
-        if not len(bars):
-            return
-        rows = pa.table(
-            {
-                "code": bars.table["code"].cast(pa.string()),
-                "session": bars.table["session"],
-                "version": bars.table["version"],
-            }
-        )
-        pairs = rows.group_by(["code", "session"]).aggregate([([], "count_all"), ("version", "max")])
-        marks = pa.table(
-            {
-                "code": pairs["code"],
-                "frequency": constant(bars.series.frequency.value, pairs.num_rows),
-                "adjust": constant(bars.series.adjust.value, pairs.num_rows),
-                "session": pairs["session"],
-                "rows": pairs["count_all"].cast(pa.uint32()),
-                "version": pairs["version_max"],
-            }
-        )
-        self._client.insert("held_sessions", marks)
+        if len(bars):
+            self._client.insert("held_sessions", _marks(bars))
+
+    def withdraw(self, bars: BarBatch) -> WriteReceipt:
+        """Store a tombstone per bar; of minute bars also one per mark of their sessions."""
+        check_bars(bars)
+        receipt = WriteReceipt()
+        for part in _parts(bars):
+            self._client.insert("bars", bar_rows(part).append_column(*_tombstones(len(part))))
+            receipt += WriteReceipt(len(part), 1)
+        if len(bars) and bars.series.frequency is not Frequency.DAY:
+            marks = _marks(bars)
+            self._client.insert("held_sessions", marks.append_column(*_tombstones(marks.num_rows)))
+        return receipt
+
+    def kept(self, bars: BarBatch) -> BarBatch:
+        """Return `bars`: every value reads as it was written."""
+        return bars
 
     def first_held(self, codes: Sequence[str], series: Series) -> Mapping[str, date]:
         """Return the earliest session with a row, per code that has any."""
@@ -117,13 +114,38 @@ class ClickHouseBarRepository:
 def _held_keys(series: Series, where: str, first: date, last: date, since: int | None) -> str:
     """Return a SELECT of the (code, session) pairs held whole. Versions are compared after FINAL."""
     fresh = "" if since is None else f" AND version >= {since}"
-    bars = f"SELECT code, session FROM bars FINAL WHERE {where} AND {of_bars(first, last)}{fresh}"
-    if series.frequency is Frequency.DAY:
-        return bars
-    return (
-        f"{bars} GROUP BY code, session HAVING count() >= {series.frequency.bars_per_session} UNION ALL "
-        f"SELECT code, session FROM held_sessions FINAL WHERE {where} AND {of_sessions(first, last)}{fresh}"
+    marks = f"SELECT code, session FROM held_sessions FINAL WHERE {where} AND {of_sessions(first, last)}{fresh}"
+    bars = f"SELECT code, session FROM bars FINAL WHERE {where} AND {of_bars(first, last)}"
+    if series.frequency is not Frequency.DAY:
+        full = series.frequency.bars_per_session
+        return f"{bars}{fresh} GROUP BY code, session HAVING count() >= {full} UNION ALL {marks}"
+    return bars if since is None else f"{bars} AND (version >= {since} OR (code, session) IN ({marks}))"
+
+
+def _marks(bars: BarBatch) -> pa.Table:
+    """Return the rows of `held_sessions` for the sessions of `bars`."""
+    rows = pa.table(
+        {
+            "code": bars.table["code"].cast(pa.string()),
+            "session": bars.table["session"],
+            "version": bars.table["version"],
+        }
     )
+    pairs = rows.group_by(["code", "session"]).aggregate([([], "count_all"), ("version", "max")])
+    return pa.table(
+        {
+            "code": pairs["code"],
+            "frequency": constant(bars.series.frequency.value, pairs.num_rows),
+            "adjust": constant(bars.series.adjust.value, pairs.num_rows),
+            "session": pairs["session"],
+            "rows": pairs["count_all"].cast(pa.uint32()),
+            "version": pairs["version_max"],
+        }
+    )
+
+
+def _tombstones(rows: int) -> tuple[str, pa.Array]:
+    return "is_deleted", pa.array(np.ones(rows, np.uint8))
 
 
 def _by_code(found: pa.Table) -> Iterator[tuple[str, Sessions]]:

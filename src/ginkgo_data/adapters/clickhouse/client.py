@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse, entrypoints.container
+# Upstream: adapters.clickhouse, entrypoints.{container, show_schema}
 # Downstream: adapters.clickhouse.{config, errors}, domain.model.errors, clickhouse_connect, pyarrow
 # Role: One connection to the store, server or embedded engine, with the pinned settings of every insert
 """The client: SQL in, Arrow out, and inserts that are stored when they return.

@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.{absence_repository, bar_repository}
+# Upstream: adapters.clickhouse
 # Downstream: domain.model.{bars, errors}, numpy, pyarrow
 # Role: Bars between the domain's columns and the table's: exact prices, whole shares, constant labels
 """Conversions of bars, exact or refused.
@@ -83,6 +83,15 @@ def decimals(column: pa.ChunkedArray) -> pa.Array:
     if column.null_count:
         validity = pa.py_buffer(np.packbits(pc.is_valid(column).to_numpy(), bitorder="little"))
     return pa.Array.from_buffers(DECIMAL, len(column), [validity, pa.py_buffer(words)])
+
+
+def exact_decimals(what: str, name: str, column: pa.ChunkedArray) -> pa.Array:
+    """Return `decimals` of a column; raise `SchemaMismatch` naming it where six of them do not hold a value."""
+    unfit = ~_six_decimals(column.to_numpy()) & pc.is_valid(column).to_numpy()
+    if unfit.any():
+        value = column.filter(pa.array(unfit))[0].as_py()
+        raise SchemaMismatch(f"{what}: column {name!r} has more than six decimals, or is not finite: {value!r}")
+    return decimals(column)
 
 
 def constant(label: str, rows: int) -> pa.Array:

@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.{alerts, outbox, schema}
+# Upstream: adapters.clickhouse.{alerts, outbox, schema, views}
 # Downstream: domain.model.bars
 # Role: The native tables as values: columns, keys, partitions, codecs
 """Every table of the native layout, final form.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ginkgo_data.domain.model.bars import EXCHANGE_ZONE
+from ginkgo_data.domain.model.bars import EXCHANGE_ZONE, PRICES
 
 FREQUENCY = "Enum8('1d' = 1, '1m' = 2, '5m' = 3, '15m' = 4, '30m' = 5, '60m' = 6)"
 ADJUST = "Enum8('none' = 0, 'qfq' = 1, 'hfq' = 2)"
@@ -182,14 +182,73 @@ ALERTS = Table(
 TOLD = Table("told", (Column("id", "String"),), key="id")
 """Ids of the reports and alerts that the notification topic is known to hold."""
 
+ADJUSTMENT_FACTORS = Table(
+    "adjustment_factors",
+    (
+        Column("code", TEXT),
+        Column("session", "Date32", STEADY),
+        Column("factor", "Float64", "ZSTD(1)"),
+        Column("source", TEXT),
+    ),
+    key="code, session",
+)
+"""The vendor's cumulative factors, one per session; Float64, so that one of many digits is stored as it came."""
+
+_BEFORE = tuple(Column(f"old_{name}", PRICE, PRICE_CODEC) for name in PRICES)
+_AFTER = tuple(Column(f"new_{name}", f"Nullable({PRICE})", PRICE_CODEC) for name in PRICES)
+REVISIONS = Table(
+    "revisions",
+    (
+        *SERIES,
+        Column("timestamp", MILLISECOND, STEADY),
+        Column("session", "Date32", STEADY),
+        *_BEFORE,
+        Column("old_pre_close", f"Nullable({PRICE})", PRICE_CODEC),
+        Column("old_volume", "Int64", "T64, ZSTD(3)"),
+        Column("old_amount", "Nullable(Float64)", "ZSTD(3)"),
+        Column("old_source", TEXT),
+        Column("old_version", "UInt64", STEADY),
+        *_AFTER,
+        Column("new_pre_close", f"Nullable({PRICE})", PRICE_CODEC),
+        Column("new_volume", "Nullable(Int64)", "T64, ZSTD(3)"),
+        Column("new_amount", "Nullable(Float64)", "ZSTD(3)"),
+        Column("source", TEXT),
+        Column("withdrawn", "Bool"),
+        Column("content_hash", "UInt64"),
+        Column("request", "String", "ZSTD(3)"),
+    ),
+    key="code, frequency, adjust, timestamp, old_version, content_hash",
+)
+"""What bars were before they changed. Written before the bars: the same change found again is the same row."""
+
+TICKS = Table(
+    "ticks",
+    (
+        Column("code", TEXT),
+        Column("session", "Date32", STEADY),
+        Column("seq", "UInt32", STEADY),
+        Column("timestamp", MILLISECOND, STEADY),
+        Column("price", PRICE, PRICE_CODEC),
+        Column("volume", "Int64", "T64, ZSTD(3)"),
+        Column("side", "Enum8('neutral' = 0, 'buy' = 1, 'sell' = 2)"),
+        Column("source", TEXT),
+    ),
+    key="code, session, seq",
+    partition="toYYYYMM(session)",
+)
+"""Lists of trades; of a (code, session) the rows of its greatest version are the list, all of it."""
+
+HELD_TICKS = Table(
+    "held_ticks",
+    (Column("code", TEXT), Column("session", "Date32", STEADY), Column("rows", "UInt32")),
+    key="code, session",
+)
+"""Sessions whose ticks are whole, be they none; written after the list is."""
+
 FIRST_TABLES = (BARS, HELD_SESSIONS, ABSENCES, QUARANTINE, QUALITY_REPORTS, SECURITIES, TRADING_SESSIONS)
 OUTBOX_TABLES = (ALERTS, TOLD)
+REVISION_TABLES = (REVISIONS, ADJUSTMENT_FACTORS)
+TICK_TABLES = (TICKS, HELD_TICKS)
 """Tables by the migration that makes them."""
 
-TABLES = (*FIRST_TABLES, *OUTBOX_TABLES)
-
-BARS_FINAL = (
-    f"CREATE VIEW IF NOT EXISTS bars_final AS SELECT {', '.join(c.name for c in BARS.all_columns[:-1])} "
-    "FROM bars FINAL SETTINGS do_not_merge_across_partitions_select_final = 1"
-)
-"""Bars without duplicates and tombstones, for readers who write SQL."""
+TABLES = (*FIRST_TABLES, *OUTBOX_TABLES, *REVISION_TABLES, *TICK_TABLES)

@@ -12,7 +12,7 @@ from datetime import date
 from ginkgo_data.domain.model.coverage import CoverageCounts
 from ginkgo_data.domain.model.fetch import Unknown
 from ginkgo_data.domain.model.quality import Finding
-from ginkgo_data.domain.model.series import Series
+from ginkgo_data.domain.model.series import Dataset, Series
 
 WHOLE_UNIVERSE = ""
 """Stands for the codes of a universe that could not be read."""
@@ -22,7 +22,7 @@ WHOLE_UNIVERSE = ""
 class CollectionResult:
     """Facts of one job, read from the store where they are about the store."""
 
-    series: Series
+    series: Series | Dataset
     window: tuple[date, date] | None
     """First and last session that was due for any code; None when none was."""
     counts: CoverageCounts

@@ -1,4 +1,4 @@
-# Upstream: adapters, domain.{model, services}, entrypoints.{account, quickstart, sample}, ports.bar_repository
+# Upstream: adapters, domain.{model, services}, entrypoints, ports
 # Downstream: domain.model.{bars, series}, numpy, pyarrow
 # Role: Coverage: the sessions due, held and absent of many codes, as one grid
 """Coverage = sessions due − sessions held − absences explained.

@@ -1,5 +1,5 @@
 # Upstream: domain.services.assessment
-# Downstream: domain.model.{collection, quality}
+# Downstream: domain.model.{collection, quality, series}
 # Role: When the facts of a job call for an alert, and what it says
 """One function for each kind of alert.
 
@@ -23,6 +23,7 @@ from ginkgo_data.domain.model.quality import (
     Severity,
     Verdict,
 )
+from ginkgo_data.domain.model.series import Series, records_per_session
 
 NAMED = 20
 """Codes that a report or an alert names; the rest is a number."""
@@ -45,7 +46,7 @@ def missing(
     counts = report.coverage
     share = Fraction(counts.unexplained, counts.expected) if counts.expected else Fraction(0)
     by_missing = _crossed(share, thresholds.missing_warning, thresholds.missing_error)
-    of_held = report.records_expected - counts.unexplained * result.series.frequency.bars_per_session
+    of_held = report.records_expected - counts.unexplained * records_per_session(result.series)
     short = max(Fraction(0), 1 - Fraction(report.records_actual, of_held)) if of_held > 0 else Fraction(0)
     by_success = _crossed(short, 1 - _exact(thresholds.success_warning), 1 - _exact(thresholds.success_error))
     severity = _worse(by_missing, by_success)
@@ -53,7 +54,7 @@ def missing(
         return None
     text = (
         f"{counts.unexplained} of {counts.expected} sessions are missing without an explanation "
-        f"({float(share):.2%}); {report.records_actual} of {report.records_expected} bars are held "
+        f"({float(share):.2%}); {report.records_actual} of {report.records_expected} {_records(result)} are held "
         f"(success rate {report.success_rate:.4f})"
     )
     data = {
@@ -170,6 +171,10 @@ def _exact(number: float | Fraction) -> Fraction:
 
 def _worse(*severities: Severity | None) -> Severity | None:
     return next((one for one in (Severity.ERROR, Severity.WARNING) if one in severities), None)
+
+
+def _records(result: CollectionResult) -> str:
+    return "bars" if isinstance(result.series, Series) else "records"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-# Upstream: domain.services.collector
+# Upstream: domain.services.{collector, session_job}
 # Downstream: domain.model, domain.services.{reference, tally}, ports.reference_repository
 # Role: Which codes a command is about: known ones, strangers, and those that no one could be asked about
 """From a command's codes to codes that securities know."""

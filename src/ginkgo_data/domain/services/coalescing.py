@@ -1,4 +1,4 @@
-# Upstream: domain.services.reporting, entrypoints.{dispatch, loop, round}
+# Upstream: domain.services.{reporting, requesters}, entrypoints.{dispatch, loop, round}
 # Downstream: domain.model.{commands, delivery}
 # Role: Commands waiting together become as few pieces of work as they can
 """Coalescing: 5,000 one-code snapshots are one job; each delivery keeps its own end."""
@@ -9,7 +9,14 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ginkgo_data.domain.model.commands import CollectBars, Command, CommandMessage, SyncSecurities
+from ginkgo_data.domain.model.commands import (
+    CollectAdjustmentFactors,
+    CollectBars,
+    CollectTicks,
+    Command,
+    CommandMessage,
+    SyncSecurities,
+)
 from ginkgo_data.domain.model.delivery import Delivery
 
 
@@ -49,7 +56,7 @@ def codes_of(delivery: Delivery) -> tuple[str, ...] | None:
 
 def _kind(command: Command) -> Hashable:
     match command:
-        case CollectBars():
+        case CollectBars() | CollectAdjustmentFactors() | CollectTicks():
             # "All codes" stays by itself: it looks at the known universe only, and would hide a code that nobody knows.
             return replace(command, codes=None if command.codes is None else ())
         case SyncSecurities():
@@ -72,11 +79,10 @@ def first_delivery(delivery: Delivery) -> datetime | None:
 
 def _together(commands: Sequence[Command]) -> Command:
     first = commands[0]
-    if isinstance(first, CollectBars):
-        wanted = [command for command in commands if isinstance(command, CollectBars)]
+    if isinstance(first, CollectBars | CollectAdjustmentFactors | CollectTicks):
         if first.codes is None:
             return first
-        union = dict.fromkeys(code for command in wanted for code in command.codes or ())
+        union = dict.fromkeys(code for command in commands for code in getattr(command, "codes", None) or ())
         return replace(first, codes=tuple(union))
     if isinstance(first, SyncSecurities):
         ages = [command.max_age_hours for command in commands if isinstance(command, SyncSecurities)]

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{container, dispatch}
+# Upstream: domain.services.session_job, entrypoints.{container, dispatch}
 # Downstream: domain.{model, services}, ports
 # Role: Use case: make the coverage of bars complete (coverage, plan, fetch, validate, write, read back)
 """The main job of the house.
@@ -27,6 +27,7 @@ from ginkgo_data.domain.services.landing import Landing
 from ginkgo_data.domain.services.leasing import ALONE, Leasing
 from ginkgo_data.domain.services.pace import Pace
 from ginkgo_data.domain.services.reference import SecuritiesSync
+from ginkgo_data.domain.services.revising import RequestOf, Revising, no_request
 from ginkgo_data.domain.services.sessions import due_windows, newest_closed
 from ginkgo_data.domain.services.shedding import codes_to_shed
 from ginkgo_data.domain.services.tally import Tally
@@ -36,6 +37,7 @@ from ginkgo_data.ports.call_lease import CallLease
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.quality_repository import QualityRepository
 from ginkgo_data.ports.reference_repository import ReferenceRepository
+from ginkgo_data.ports.revision_repository import RevisionRepository
 from ginkgo_data.ports.trading_calendar import TradingCalendar
 from ginkgo_data.ports.version_clock import VersionClock
 
@@ -70,6 +72,7 @@ class BarCollector:
     bars: BarRepository
     absences: AbsenceRepository
     quality: QualityRepository
+    revisions: RevisionRepository
     reference: ReferenceRepository
     universe: SecuritiesSync
     calendar: TradingCalendar
@@ -80,13 +83,18 @@ class BarCollector:
     limits: CollectorLimits = field(default_factory=CollectorLimits)
 
     def collect(
-        self, command: CollectBars, since: datetime | None = None, pace: Pace = _TO_THE_END
+        self,
+        command: CollectBars,
+        since: datetime | None = None,
+        pace: Pace = _TO_THE_END,
+        request_of: RequestOf = no_request,
     ) -> CollectionResult:
         """Fetch, prove and store what is left of `command`, and return what the store then holds.
 
         `since` is when the command was first delivered (zoned): what was stored or recorded since then has
         been done for it already. `pace` says how far to go: when it says no, codes with calls left are
-        `unfinished`, and codes beyond its share of calls are `shed`. Raises `NotAvailable` when the source has no
+        `unfinished`, and codes beyond its share of calls are `shed`. `request_of` names who asked for a code, for
+        the revisions of what the vendor has corrected. Raises `NotAvailable` when the source has no
         such series, `StoreUnavailable`, `Interrupted`, `CalendarHorizonExceeded`, or what `pace.shed` raises.
         Vendor trouble is in the result.
         """
@@ -97,7 +105,7 @@ class BarCollector:
         present = self.versions.version()
         # Never ahead of the store's own clock, else a forced command would not see its own rows.
         done_since = present if since is None else min(int(since.timestamp() * 1_000_000), present)
-        return _Job(self, command, done_since, pace).run()
+        return _Job(self, command, done_since, pace, request_of).run()
 
 
 @dataclass(slots=True)
@@ -108,6 +116,7 @@ class _Job:
     command: CollectBars
     since: int
     pace: Pace
+    request_of: RequestOf
     tally: Tally = field(default_factory=Tally)
 
     def run(self) -> CollectionResult:
@@ -171,6 +180,8 @@ class _Job:
             parts.bars,
             parts.absences,
             parts.quality,
+            parts.revisions,
+            Revising(parts.bars, has.name, command.force, self.request_of),
             parts.clock,
             limits.flush_rows,
             limits.flush_seconds,

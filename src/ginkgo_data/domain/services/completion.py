@@ -1,5 +1,5 @@
 # Upstream: domain.services.collector
-# Downstream: domain.model.{bars, coverage, fetch, quality}, domain.services
+# Downstream: domain.model.{bars, coverage, fetch, quality}, domain.services, pyarrow
 # Role: One grid after the other made complete: ask, prove, store, read back, and wait for what others ask
 """From what a grid lacks to a grid that has it, as far as the vendor answers and time allows."""
 
@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from ginkgo_data.domain.model.bars import BarBatch
 from ginkgo_data.domain.model.coverage import Held
 from ginkgo_data.domain.model.fetch import FetchRequest, ProvenEmpty, SourceCapabilities, Unknown
 from ginkgo_data.domain.model.quality import Rejects
 from ginkgo_data.domain.services.gathering import Gathered, Gathering
 from ginkgo_data.domain.services.grid import Grid, Standing
-from ginkgo_data.domain.services.landing import Landing, not_held
+from ginkgo_data.domain.services.landing import Landing, asked_again, split_by_held
 from ginkgo_data.domain.services.leasing import Leasing
 from ginkgo_data.domain.services.readback import ReadBack
 from ginkgo_data.domain.services.tally import Tally, Watch, findings_of
@@ -43,7 +45,7 @@ class Completion:
             standing = self._worked_off(grid, standing, requests)
             self.tally.unsent(standing.lacking_codes([*self.gathering.left, *self.leasing.unsent]))
             self.tally.unheard(standing.lacking_codes(self.leasing.aside))
-        self.tally.covered(standing.coverage, grid.span)
+        self.tally.covered(grid.as_stored(standing), grid.span)
 
     def _worked_off(self, grid: Grid, standing: Standing, requests: Sequence[FetchRequest]) -> Standing:
         """Work off `requests` and those that follow from them; return how the grid stands after it."""
@@ -66,7 +68,7 @@ class Completion:
         self,
         grid: Grid,
         requests: Sequence[FetchRequest],
-        held: Held,
+        held: Held | None,
         answered: list[FetchRequest],
         read_back: ReadBack,
     ) -> None:
@@ -82,24 +84,36 @@ class Completion:
             self.landing.flush()
         finally:
             self.leasing.give_back()
+        self.tally.kept(self.landing)
 
-    def _take(self, gathered: Gathered, held: Held, read_back: ReadBack) -> None:
-        answer, checked, tally = gathered.answer, gathered.checked, self.tally
+    def _take(self, gathered: Gathered, held: Held | None, read_back: ReadBack) -> None:
+        """Hand one answer to the store; `held` is None where a forced command fetches all of it again."""
+        answer, checked, tally, request = gathered.answer, gathered.checked, self.tally, gathered.request
         tally.calls += answer.calls
         tally.done += 1
         if isinstance(answer, Unknown):
-            tally.unanswered(gathered.request.wanted.codes, answer)
+            tally.unanswered(request.wanted.codes, answer)
         elif isinstance(answer, ProvenEmpty):
             tally.fetched += len(answer.rejects)
             tally.found(findings_of(answer.rejects))
-            empty = BarBatch.empty(gathered.request.series)
-            self.landing.add(empty, answer.rejects, answer.absences)
+            empty = BarBatch.empty(request.series)
+            asked = self._withdrawable(request, answer.rejects) if held is None else None
+            self.landing.add(empty, answer.rejects, answer.absences, asked=asked)
         elif checked is not None:
-            fresh = not_held(checked.accepted, held)
+            accepted = checked.accepted
             tally.fetched += len(answer.batch) + len(answer.rejects)
-            tally.skipped += len(checked.accepted) - len(fresh)
             tally.found([*checked.findings, *findings_of(answer.rejects)])
-            read_back.sent(fresh)
-            self.landing.add(fresh, Rejects.concat([answer.rejects, checked.rejects]), answer.absences)
+            read_back.sent(accepted)
+            rejects = Rejects.concat([answer.rejects, checked.rejects])
+            if held is None:
+                asked = self._withdrawable(request, rejects)
+                self.landing.add(BarBatch.empty(request.series), rejects, answer.absences, accepted, asked)
+            else:
+                fresh, again = split_by_held(accepted, held)
+                self.landing.add(fresh, rejects, answer.absences, again)
         if self.watch:
             self.watch(tally.progress)
+
+    def _withdrawable(self, request: FetchRequest, rejects: Rejects) -> pa.Table | None:
+        """Return the cells of a complete answer from which what it lacks is gone; an archive proves no such thing."""
+        return asked_again(request.wanted, rejects, request.version) if self.source.extent is None else None

@@ -1,4 +1,4 @@
-# Upstream: domain.services.{grid, tally}
+# Upstream: domain.services.{coverage_reading, grid, session_grid, tally}
 # Downstream: domain.model.{bars, coverage}, numpy, pyarrow
 # Role: Build the coverage grid of many codes, and read from it what is missing
 """Coverage from its four sources: the calendar, the listing windows, what is held, and proven absences.

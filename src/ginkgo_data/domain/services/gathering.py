@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, completion}
+# Upstream: domain.services.{collector, completion, session_job}
 # Downstream: domain.model, domain.services.{pace, validation}, ports.{bar_source, clock, version_clock}
 # Role: Sending a plan's calls through a bounded pool, and proving each answer as it comes
 """Results stream: at most `concurrency` answers are in memory, each already validated when it is yielded.
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Generic, TypeVar
 
 from ginkgo_data.domain.model.bars import Sessions
 from ginkgo_data.domain.model.errors import Interrupted
@@ -22,6 +23,8 @@ from ginkgo_data.domain.services.validation import Validated, validate
 from ginkgo_data.ports.bar_source import BarSource
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.version_clock import VersionClock
+
+Reply = TypeVar("Reply")
 
 STEP = 0.25
 """Seconds of one wait for answers."""
@@ -45,24 +48,23 @@ class Gathered:
 
 
 @dataclass(slots=True)
-class Gathering:
-    """Works off requests. `left` holds the calls that a stopping worker did not wait for, once iteration is over."""
+class Calling(Generic[Reply]):
+    """Sends calls. `left` holds those that a stopping worker did not wait for, once iteration is over."""
 
-    source: BarSource
-    versions: VersionClock
+    ask: Callable[[FetchRequest, Sessions], Reply]
+    """Makes one call, in a thread of the pool."""
     pool: Executor
     clock: Clock
     concurrency: int
-    newest: date | None
     pace: Pace
     extend: Callable[[], None] = _nothing
     """Called at least once a second while calls are under way."""
     left: list[FetchRequest] = field(default_factory=list)
-    _running: dict[Future[Gathered], FetchRequest] = field(default_factory=dict)
+    _running: dict[Future[Reply], FetchRequest] = field(default_factory=dict)
     _heard_at: float = 0.0
     _stopped_at: float | None = None
 
-    def answers(self, requests: Iterator[FetchRequest], sessions: Sessions) -> Iterator[Gathered]:
+    def replies(self, requests: Iterator[FetchRequest], sessions: Sessions) -> Iterator[Reply]:
         """Yield answers in the order they come; `sessions` are the calendar's over all requests.
 
         The next request is taken only when it may be sent. Raises `Interrupted` when the pool takes no calls any
@@ -90,16 +92,16 @@ class Gathering:
     def _may_send(self) -> bool:
         return not self.pace.stopping() and self.pace.go_on()
 
-    def _sent(self, request: FetchRequest, sessions: Sessions) -> Future[Gathered]:
+    def _sent(self, request: FetchRequest, sessions: Sessions) -> Future[Reply]:
         try:
-            return self.pool.submit(self._ask, request, sessions)
+            return self.pool.submit(self.ask, request, sessions)
         except RuntimeError as error:
             # The only words that a closed pool has for it; a bug in a pool must not pass for a stop.
             if "cannot schedule new futures after" not in str(error):
                 raise
             raise Interrupted(f"no call can be sent any more: {error}") from error
 
-    def _ready(self) -> set[Future[Gathered]]:
+    def _ready(self) -> set[Future[Reply]]:
         """Wait for answers, looking around; return none when they are not to be waited for any longer."""
         while True:
             ready, others = wait(self._running, timeout=STEP, return_when=FIRST_COMPLETED)
@@ -111,7 +113,7 @@ class Gathering:
             if ready or self._patience_is_over():
                 return ready
 
-    def _result(self, future: Future[Gathered]) -> Gathered:
+    def _result(self, future: Future[Reply]) -> Reply:
         if future.cancelled():
             raise Interrupted("a call was dropped: the pool was closed")
         return future.result()
@@ -136,6 +138,34 @@ class Gathering:
         while waited_for and not self._patience_is_over():
             _, waited_for = wait(waited_for, timeout=STEP)
             self._look_around()
+
+
+@dataclass(slots=True)
+class Gathering:
+    """Works off requests for bars. `left` holds the calls that were not waited for, once iteration is over."""
+
+    source: BarSource
+    versions: VersionClock
+    pool: Executor
+    clock: Clock
+    concurrency: int
+    newest: date | None
+    pace: Pace
+    extend: Callable[[], None] = _nothing
+    """Called at least once a second while calls are under way."""
+    _calling: Calling[Gathered] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._calling = Calling(self._ask, self.pool, self.clock, self.concurrency, self.pace, self.extend)
+
+    @property
+    def left(self) -> list[FetchRequest]:
+        """Calls that a stopping worker did not wait for."""
+        return self._calling.left
+
+    def answers(self, requests: Iterator[FetchRequest], sessions: Sessions) -> Iterator[Gathered]:
+        """Yield answers as `Calling.replies` does; `sessions` are the calendar's over all requests."""
+        return self._calling.replies(requests, sessions)
 
     def _ask(self, planned: FetchRequest, sessions: Sessions) -> Gathered:
         # The version is the moment of sending: a row fetched later wins over one fetched earlier, whenever stored.

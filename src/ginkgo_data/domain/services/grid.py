@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, completion, leasing}
+# Upstream: domain.services
 # Downstream: domain.{model, services}, ports.{bar_repository, clock, trading_calendar}, numpy
 # Role: Some codes of a command over the sessions due for them: what the store has, and what is left to ask
 """One grid of a collection, and how it stands at the moment of reading."""
@@ -82,6 +82,18 @@ class Grid:
         """Read how the grid stands. Raises `StoreUnavailable`."""
         return self._standing(self.codes, self.windows, self.span)
 
+    def as_stored(self, standing: Standing) -> Coverage:
+        """Return the coverage that a report speaks of: what is held counts, whenever it was fetched.
+
+        To a forced command an older row is not held, which is its plan and nobody's gap.
+        """
+        before = standing.coverage
+        if not self.command.force or not (before.due & ~before.held).any():
+            return before
+        held = self.bars.held(self.codes, self.command.series, *self.span)
+        absences = self.absences.absences(self.codes, self.command.series, *self.span)
+        return build_coverage(self.codes, self.windows.sessions, self.windows.first, self.windows.last, held, absences)
+
     def read_wanted(self, requests: Sequence[FetchRequest]) -> Standing:
         """Read how the part of the grid stands that `requests` (at least one) want. Raises `StoreUnavailable`."""
         wanted = {code for request in requests for code in request.wanted.codes}
@@ -114,10 +126,13 @@ class Grid:
             for request in plan.requests
         ]
 
-    def held_beforehand(self, requests: Sequence[FetchRequest], before: Coverage) -> Held:
-        """Return what is held of everything the answers may contain, so that only the rest is written."""
+    def held_beforehand(self, requests: Sequence[FetchRequest], before: Coverage) -> Held | None:
+        """Return what is held of everything the answers may contain; only that is compared with what comes.
+
+        None: everything that comes is compared, since a forced command asks for what is stored again, whole or not.
+        """
         if self.command.force:
-            return {}
+            return None
         days = [request.first for request in requests if request.by_session]
         if days:
             return self.bars.held(None, self.command.series, min(days), max(days))

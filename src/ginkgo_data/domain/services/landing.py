@@ -1,15 +1,15 @@
-# Upstream: domain.services.{collector, completion, tally}
-# Downstream: domain.model, ports.{bar_repository, clock, quality_repository}, numpy, pyarrow
+# Upstream: domain.services.{collector, completion}
+# Downstream: domain.{model, services}, ports, numpy, pyarrow
 # Role: The landing stage of a job: rows gather until an insert is worth it, then are stored in a safe order
-"""Storing what a job fetched: quarantine first, then bars, then the marks and absences that rest on them.
+"""Storing what a job fetched: quarantine, revisions, bars, then the marks and absences that rest on them.
 
-The order makes a crash harmless: whatever is repeated is repeated into the same keys, and nothing is
-marked held or absent before the bars beside it are acknowledged.
+The order makes a crash harmless: whatever is repeated is repeated into the same keys, no old value is replaced
+before it is kept as a revision, and nothing is marked held or absent before the bars beside it are acknowledged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ginkgo_data.domain.model.bars import BarBatch, code_positions
-from ginkgo_data.domain.model.coverage import Absences, Held
+from ginkgo_data.domain.model.coverage import Absences, Cells, Held
 from ginkgo_data.domain.model.quality import Rejects
 from ginkgo_data.domain.model.series import Series
+from ginkgo_data.domain.services.revising import ASKED_SCHEMA, Comparison, Revising
 from ginkgo_data.ports.bar_repository import AbsenceRepository, BarRepository, WriteReceipt
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.quality_repository import QualityRepository
+from ginkgo_data.ports.revision_repository import RevisionRepository
 
 _HARMLESS = "duplicate_key"
 """A repeated row takes nothing from its session: the first of them is stored."""
@@ -39,6 +41,8 @@ class Landing:
     bars: BarRepository
     absences: AbsenceRepository
     quality: QualityRepository
+    revisions: RevisionRepository
+    revising: Revising
     clock: Clock
     flush_rows: int = 200_000
     flush_seconds: float = 10.0
@@ -46,7 +50,13 @@ class Landing:
     """Whether a minute session with fewer bars than a full one may be marked as all the vendor has."""
     receipt: WriteReceipt = field(default_factory=WriteReceipt)
     rejected: int = 0
+    unchanged: int = 0
+    """Rows fetched that were stored already, as they are or newer."""
+    revised: int = 0
+    withdrawn: int = 0
     _bars: list[BarBatch] = field(default_factory=list)
+    _again: list[BarBatch] = field(default_factory=list)
+    _asked: list[pa.Table] = field(default_factory=list)
     _broken: list[pa.Table] = field(default_factory=list)
     _absences: list[Absences] = field(default_factory=list)
     _rejects: list[Rejects] = field(default_factory=list)
@@ -58,11 +68,26 @@ class Landing:
         """Whether nothing waits to be stored."""
         return self._oldest is None
 
-    def add(self, bars: BarBatch, rejects: Rejects, absences: Absences) -> None:
-        """Take the outcome of one answer; may store what is waiting. Raises `StoreUnavailable`."""
+    def add(
+        self,
+        bars: BarBatch,
+        rejects: Rejects,
+        absences: Absences,
+        again: BarBatch | None = None,
+        asked: pa.Table | None = None,
+    ) -> None:
+        """Take the outcome of one answer; may store what is waiting. Raises `StoreUnavailable`.
+
+        `bars` are of cells of which nothing is stored, `again` are to be compared with what is. Of the cells
+        `asked` (`ASKED_SCHEMA`), what is stored and not among `again` is withdrawn.
+        """
         if len(bars):
             self._bars.append(bars)
-            self._waiting += len(bars)
+        if again is not None and len(again):
+            self._again.append(again)
+        if asked is not None and asked.num_rows:
+            self._asked.append(asked)
+        self._waiting += len(bars) + max(len(again or ()), asked.num_rows if asked is not None else 0)
         if len(rejects):
             self._rejects.append(rejects)
             self.rejected += len(rejects)
@@ -81,17 +106,48 @@ class Landing:
             broken = pc.not_equal(together.table["rule"].cast(pa.string()), _HARMLESS)
             self._broken.append(together.table.filter(broken).select(["code", "timestamp"]))
             self._rejects.clear()
-        if self._bars:
-            batch = BarBatch.concat(self._bars, self.series)
-            self.receipt += self.bars.write(batch)
-            if self.marks and self.series.frequency.minutes is not None:
-                self.bars.mark_held(self._whole(batch))
+        if self._bars or self._again or self._asked:
+            self._store(self._compared())
             self._bars.clear()
+            self._again.clear()
+            self._asked.clear()
         if self._absences:
             self.absences.write_absences(Absences.concat(self._absences), self.series)
             self._absences.clear()
         self._waiting = 0
         self._oldest = None
+
+    def _compared(self) -> Comparison:
+        """Return what waits, with what the store says of it."""
+        fetched = BarBatch.concat(self._again, self.series)
+        asked = pa.concat_tables([ASKED_SCHEMA.empty_table(), *self._asked]).unify_dictionaries()
+        found = self.revising.compare(fetched, asked)
+        return replace(found, to_write=BarBatch.concat([*self._bars, found.to_write], self.series))
+
+    def _store(self, found: Comparison) -> None:
+        if len(found.revisions):
+            self.revisions.write_revisions(found.revisions)
+        if len(found.to_write):
+            self.receipt += self.bars.write(found.to_write)
+        if len(found.withdrawn):
+            self.receipt += WriteReceipt(0, self.bars.withdraw(found.withdrawn).inserts)
+        for whole in self._to_mark(found):
+            if len(whole):
+                self.bars.mark_held(whole)
+        self.unchanged += len(found.unchanged)
+        self.revised += len(found.revisions) - len(found.withdrawn)
+        self.withdrawn += len(found.withdrawn)
+
+    def _to_mark(self, found: Comparison) -> list[BarBatch]:
+        """Return the bars whose sessions are to be marked: as whole, and as fetched again by a forced command."""
+        forced = self.revising.forced
+        if self.series.frequency.minutes is None:
+            return [found.unchanged] if forced else []
+        fresh = BarBatch.concat(self._bars, self.series)
+        fetched = BarBatch.concat([found.to_write, found.unchanged], self.series) if forced else fresh
+        if self.marks:
+            return [self._whole(fetched)]
+        return [_full(fetched)] if forced else []
 
     def _whole(self, batch: BarBatch) -> BarBatch:
         """Return the bars of sessions without a rejected row: only these are all the vendor has.
@@ -109,16 +165,39 @@ class Landing:
         return batch.filter(~np.isin(own, marks[marks >= 0]))
 
 
-def not_held(bars: BarBatch, held: Held) -> BarBatch:
-    """Return the bars whose (code, session) is not in `held`."""
+def split_by_held(bars: BarBatch, held: Held) -> tuple[BarBatch, BarBatch]:
+    """Return the bars whose (code, session) is not in `held`, and those whose is."""
     codes = sorted(code for code, sessions in held.items() if len(sessions))
     if not len(bars) or not codes:
-        return bars
+        return bars, BarBatch.empty(bars.series)
     own = _cells(bars.table["code"], bars.table["session"], codes)
     known = np.concatenate([held[code].astype("datetime64[D]").astype(np.int64) * len(codes) for code in codes])
     offset = np.repeat(np.arange(len(codes)), [len(held[code]) for code in codes])
     inside = np.isin(own, known + offset)
-    return bars.filter(~inside) if inside.any() else bars
+    return (bars.filter(~inside), bars.filter(inside)) if inside.any() else (bars, BarBatch.empty(bars.series))
+
+
+def asked_again(wanted: Cells, rejects: Rejects, version: int) -> pa.Table:
+    """Return as `ASKED_SCHEMA` the cells of which a complete answer lacks everything that it does not contain.
+
+    That is not known of a cell with a rejected row, nor of any cell when a rejected row does not say whose it was.
+    """
+    code = pa.DictionaryArray.from_arrays(pa.array(wanted.index.astype(np.int32)), pa.array(wanted.codes, pa.string()))
+    versions = pa.array(np.full(len(wanted), version, np.uint64))
+    asked = pa.table([code, pa.array(wanted.session, pa.date32()), versions], schema=ASKED_SCHEMA)
+    places = rejects.table.select(["code", "timestamp"])
+    if places.drop_null().num_rows < places.num_rows:
+        return asked.slice(0, 0)
+    codes = list(wanted.codes)
+    broken = _cells(places["code"], pc.cast(places["timestamp"], pa.date32(), safe=False), codes)
+    return asked.filter(pa.array(~np.isin(_cells(asked["code"], asked["session"], codes), broken[broken >= 0])))
+
+
+def _full(bars: BarBatch) -> BarBatch:
+    """Return the bars of sessions with as many of them as a full one has."""
+    cells = _cells(bars.table["code"], bars.table["session"], bars.codes())
+    _, place, count = np.unique(cells, return_inverse=True, return_counts=True)
+    return bars.filter(count[place] >= bars.series.frequency.bars_per_session)
 
 
 def _cells(column: pa.ChunkedArray, session: pa.ChunkedArray, codes: list[str]) -> npt.NDArray[np.int64]:

@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, gathering, leasing}, entrypoints.dispatch
+# Upstream: domain.services, entrypoints.dispatch
 # Downstream: domain.services.tally
 # Role: What a round lends to a collection in it: how far it may go, and whom to tell
 """The pace of a collection is the round's, not its own."""

@@ -1,4 +1,4 @@
-# Upstream: domain.services.{completion, grid}
+# Upstream: domain.services.{completion, coverage_map, grid, session_grid}
 # Downstream: domain.model.{bars, coverage, errors}, numpy, pyarrow
 # Role: Proof by reading back: what the store acknowledged must show in the coverage read afterwards
 """An acknowledgement is not believed alone: a daily bar that was sent must read as held."""

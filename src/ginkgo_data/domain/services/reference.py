@@ -1,4 +1,4 @@
-# Upstream: domain.services.{asked_codes, collector}, entrypoints.{container, dispatch}
+# Upstream: domain.services.{asked_codes, collector, session_job}, entrypoints.{container, dispatch}
 # Downstream: domain.model, ports.{clock, reference_repository, reference_source, version_clock}
 # Role: Use cases: refresh the universe of securities and the stored trading calendar
 """Reference data is asked whole and stored whole; a vendor that does not answer changes nothing."""

@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, grid, reporting}, entrypoints.quickstart
+# Upstream: domain.services, entrypoints.quickstart
 # Downstream: domain.model.{bars, commands, known_sessions, reference}, ports.trading_calendar, numpy
 # Role: Which sessions a command is about: the newest closed one, and each code's window
 """From a command's dates to sessions; business time comes from the trading calendar, never from a clock alone."""

@@ -1,14 +1,14 @@
-# Upstream: domain.services.{asked_codes, collector, completion, pace}, entrypoints
-# Downstream: domain.model, domain.services.{coverage, landing}, pyarrow
+# Upstream: domain.services, entrypoints
+# Downstream: domain.model, domain.services.coverage, ports.bar_repository, pyarrow
 # Role: What a collection adds up on its way to its result
 """Counting what a job did; the counts about the store come from coverage that was read back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,9 +18,9 @@ from ginkgo_data.domain.model.collection import CollectionResult
 from ginkgo_data.domain.model.coverage import Coverage, CoverageCounts
 from ginkgo_data.domain.model.fetch import Unknown
 from ginkgo_data.domain.model.quality import Finding, Rejects, Severity, Verdict
-from ginkgo_data.domain.model.series import Series
+from ginkgo_data.domain.model.series import Dataset, Series, records_per_session
 from ginkgo_data.domain.services.coverage import newest_missing, worst_codes
-from ginkgo_data.domain.services.landing import Landing
+from ginkgo_data.ports.bar_repository import WriteReceipt
 
 _EXAMPLES = 5
 _WORST = 10
@@ -38,6 +38,21 @@ class CollectionProgress:
 Watch: TypeAlias = Callable[[CollectionProgress], None]
 
 
+class Landed(Protocol):
+    """What was stored and rejected, as the landing stage of a job counts it."""
+
+    receipt: WriteReceipt
+    rejected: int
+
+
+class Compared(Protocol):
+    """What was found stored already, as the landing stage of bars counts it."""
+
+    unchanged: int
+    revised: int
+    withdrawn: int
+
+
 @dataclass(slots=True)
 class Tally:
     """Counters of one job."""
@@ -46,6 +61,8 @@ class Tally:
     window: tuple[date, date] | None = None
     fetched: int = 0
     skipped: int = 0
+    revised: int = 0
+    withdrawn: int = 0
     calls: int = 0
     planned: int = 0
     done: int = 0
@@ -83,6 +100,10 @@ class Tally:
         """Note codes of calls that others were making, and whose answers there was no time to wait for."""
         self.awaited.update(dict.fromkeys(codes))
 
+    def kept(self, landing: Compared) -> None:
+        """Note what the job has so far fetched again: rows found unchanged, corrected, or gone from the vendor."""
+        self.skipped, self.revised, self.withdrawn = landing.unchanged, landing.revised, landing.withdrawn
+
     def covered(self, after: Coverage, span: tuple[date, date]) -> None:
         """Add a grid as it stands after the work on it."""
         self.counts += after.counts()
@@ -93,10 +114,10 @@ class Tally:
             self.newest_missing = missing
 
     def result(
-        self, series: Series, landing: Landing, duration: float, unknown_codes: tuple[str, ...]
+        self, series: Series | Dataset, landing: Landed, duration: float, unknown_codes: tuple[str, ...]
     ) -> CollectionResult:
         """Return the facts of the job."""
-        per_session = series.frequency.bars_per_session
+        per_session = records_per_session(series)
         return CollectionResult(
             series=series,
             window=self.window,
@@ -118,8 +139,16 @@ class Tally:
             excused=bool(self.unfinished or self.awaited) and (self.stopped or not self.unfinished),
             newest_missing=self.newest_missing,
             worst=tuple(sorted(self.worst, key=lambda item: (-item[1], item[0]))[:_WORST]),
-            notes=(f"codes left to other workers: {len(self.shed)}",) if self.shed else (),
+            notes=tuple(self._notes()),
         )
+
+    def _notes(self) -> Iterator[str]:
+        if self.shed:
+            yield f"codes left to other workers: {len(self.shed)}"
+        if self.revised:
+            yield f"stored bars corrected by the vendor: {self.revised} (ginkgo-data revisions shows old and new)"
+        if self.withdrawn:
+            yield f"stored bars withdrawn by the vendor: {self.withdrawn} (ginkgo-data revisions shows them)"
 
 
 def findings_of(rejects: Rejects) -> tuple[Finding, ...]:
