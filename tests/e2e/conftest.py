@@ -7,7 +7,6 @@ from contextlib import ExitStack
 
 import pytest
 
-from support.processes import ServerProcess
 from support.vendor import MarketSpec, Vendor
 from support.worker_fleet import Fleet, Servers, Settings
 
@@ -25,8 +24,7 @@ def fleets(kafka_server, redis_server, clickhouse_server, tmp_path) -> Iterator[
 
         def heal() -> None:
             for server in shared:
-                if isinstance(server, ServerProcess):
-                    server.heal()
+                server.heal()
 
         def make(
             spec: MarketSpec,

@@ -14,8 +14,9 @@ from contextlib import ExitStack
 import pytest
 
 from support.kafka_cut import CuttableKafka
+from support.kafka_server import kafka_missing
 from support.proxy import TcpProxy
-from support.servers import running
+from support.servers import missing, running
 from support.vendor import MarketSpec
 from support.worker_fleet import Fleet, Servers, snapshot
 
@@ -97,6 +98,8 @@ def test_the_broker_frozen(fleets, kafka_server, seconds):
 
 @soak
 def test_the_connection_to_the_broker_cut(fleets, redis_server, clickhouse_server, tmp_path):
+    if reason := kafka_missing():
+        missing("kafka", reason)
     folder = tmp_path / "kafka"
     folder.mkdir()
     with running(CuttableKafka(folder)) as broker:

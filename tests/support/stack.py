@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ginkgo_data.adapters.kafka.wire import decode_command, encode_work
 from ginkgo_data.adapters.memory.absence_repository import InMemoryAbsenceRepository
+from ginkgo_data.adapters.memory.adjustment_repository import InMemoryAdjustmentRepository
 from ginkgo_data.adapters.memory.alert_memory import InMemoryAlertMemory
 from ginkgo_data.adapters.memory.bar_repository import InMemoryBarRepository
 from ginkgo_data.adapters.memory.bar_source import InMemoryBarSource
@@ -28,17 +29,22 @@ from ginkgo_data.adapters.memory.outbox import InMemoryOutbox
 from ginkgo_data.adapters.memory.quality_repository import InMemoryQualityRepository
 from ginkgo_data.adapters.memory.reference_repository import InMemoryReferenceRepository
 from ginkgo_data.adapters.memory.reference_source import InMemoryReferenceSource
+from ginkgo_data.adapters.memory.revision_repository import InMemoryRevisionRepository
 from ginkgo_data.adapters.memory.started_marks import InMemoryStartedMarks
+from ginkgo_data.adapters.memory.tick_repository import InMemoryTickRepository
 from ginkgo_data.adapters.memory.trading_calendar import InMemoryTradingCalendar
 from ginkgo_data.adapters.memory.version_clock import InMemoryVersionClock
 from ginkgo_data.adapters.memory.work_queue import InMemoryWorkQueue
 from ginkgo_data.domain.model.fetch import SourceCapabilities
 from ginkgo_data.domain.model.reference import SECURITY_SCHEMA, Securities
 from ginkgo_data.domain.model.series import DAILY
+from ginkgo_data.domain.services.adjustments import AdjustmentCollector
 from ginkgo_data.domain.services.collector import BarCollector, CollectorLimits
 from ginkgo_data.domain.services.leasing import ALONE
 from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
 from ginkgo_data.domain.services.reporting import Reporter
+from ginkgo_data.domain.services.session_job import JobParts
+from ginkgo_data.domain.services.ticks import TickCollector
 from ginkgo_data.entrypoints.dispatch import Dispatcher
 from ginkgo_data.entrypoints.round import Round
 from ginkgo_data.ports.call_lease import CallLease
@@ -116,13 +122,18 @@ class Stack:
     pool: Executor = field(default_factory=ImmediateExecutor)
     now: datetime = NOW
     lease: CallLease = ALONE
+    adjustment_source: object = None
+    tick_source: object = None
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(self.now)
         self.versions = InMemoryVersionClock(self.clock)
         self.bars = InMemoryBarRepository()
         self.absences = InMemoryAbsenceRepository()
+        self.factors = InMemoryAdjustmentRepository()
+        self.ticks = InMemoryTickRepository()
         self.quality = InMemoryQualityRepository()
+        self.revisions = InMemoryRevisionRepository()
         self.outbox = InMemoryOutbox(self.quality)
         self.reference = InMemoryReferenceRepository(self.clock)
         self.reference_source = InMemoryReferenceSource(self.securities)
@@ -146,6 +157,7 @@ class Stack:
             bars=self.bars,
             absences=self.absences,
             quality=self.quality,
+            revisions=self.revisions,
             reference=self.reference,
             universe=self.universe,
             calendar=self.calendar,
@@ -155,6 +167,35 @@ class Stack:
             lease=self.lease,
             limits=self.limits,
         )
+
+    @property
+    def job_parts(self) -> JobParts:
+        """What collections of factors and ticks work with."""
+        return JobParts(
+            self.quality,
+            self.reference,
+            self.universe,
+            self.calendar,
+            self.versions,
+            self.clock,
+            self.pool,
+            self.lease,
+            self.limits,
+        )
+
+    @property
+    def adjustments(self) -> AdjustmentCollector | None:
+        """A collector of factors, where there is a source of them."""
+        if self.adjustment_source is None:
+            return None
+        return AdjustmentCollector(self.adjustment_source, self.factors, self.bars, self.job_parts)
+
+    @property
+    def tick_collector(self) -> TickCollector | None:
+        """A collector of ticks, where there is a source of them."""
+        if self.tick_source is None:
+            return None
+        return TickCollector(self.tick_source, self.ticks, self.absences, self.job_parts)
 
     @property
     def reporter(self) -> Reporter:
@@ -174,7 +215,16 @@ class Stack:
         """A round over the parts as they are now."""
         reporter = self.reporter
         calendar_sync = TradingCalendarSync(self.reference_source, self.reference, self.versions, self.clock)
-        dispatcher = Dispatcher(self.collector, self.universe, calendar_sync, reporter, self.notifications, self.clock)
+        dispatcher = Dispatcher(
+            self.collector,
+            self.universe,
+            calendar_sync,
+            reporter,
+            self.notifications,
+            self.clock,
+            adjustments=lambda: self.adjustments,
+            ticks=lambda: self.tick_collector,
+        )
         return Round(dispatcher, self.work_queue, self.dead_letters, reporter, self.notifications, self.clock)
 
 

@@ -376,7 +376,17 @@ class Fleet:
         client.close()
 
     def _standing(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """Return (next offset of the group, end) per partition."""
+        """Return (next offset of the group, end) per partition; a broker that has just come back is asked again."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return self._look()
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def _look(self) -> dict[tuple[str, int], tuple[int, int]]:
         standing = {}
         for place in self._inspector.committed(self.places(), timeout=15):
             low, high = self._inspector.get_watermark_offsets(place, timeout=15)

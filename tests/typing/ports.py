@@ -9,13 +9,19 @@ from ginkgo_data.adapters.calendars.layered import LayeredTradingCalendar
 from ginkgo_data.adapters.calendars.stored import StoredTradingCalendar
 from ginkgo_data.adapters.calendars.xshg import ExchangeCalendarsTradingCalendar
 from ginkgo_data.adapters.clickhouse.absence_repository import ClickHouseAbsenceRepository
+from ginkgo_data.adapters.clickhouse.adjustment_repository import ClickHouseAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
+from ginkgo_data.adapters.clickhouse.ginkgo_bar_repository import GinkgoBarRepository
+from ginkgo_data.adapters.clickhouse.ginkgo_bar_source import GinkgoBarSource
 from ginkgo_data.adapters.clickhouse.outbox import ClickHouseOutbox
 from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
+from ginkgo_data.adapters.clickhouse.revision_repository import ClickHouseRevisionRepository
+from ginkgo_data.adapters.clickhouse.tick_repository import ClickHouseTickRepository
 from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
 from ginkgo_data.adapters.files.bar_source import FilesBarSource
 from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
+from ginkgo_data.adapters.files.tick_source import FilesTickSource
 from ginkgo_data.adapters.kafka.broadcasts import KafkaBroadcasts
 from ginkgo_data.adapters.kafka.command_stream import KafkaCommandStream
 from ginkgo_data.adapters.kafka.dead_letters import KafkaDeadLetters
@@ -23,6 +29,7 @@ from ginkgo_data.adapters.kafka.notifications import KafkaNotifications
 from ginkgo_data.adapters.kafka.wire import decode_command
 from ginkgo_data.adapters.kafka.work_queue import KafkaWorkQueue
 from ginkgo_data.adapters.memory.absence_repository import InMemoryAbsenceRepository
+from ginkgo_data.adapters.memory.adjustment_repository import InMemoryAdjustmentRepository
 from ginkgo_data.adapters.memory.adjustment_source import InMemoryAdjustmentSource
 from ginkgo_data.adapters.memory.alert_memory import InMemoryAlertMemory
 from ginkgo_data.adapters.memory.bar_repository import InMemoryBarRepository
@@ -39,7 +46,10 @@ from ginkgo_data.adapters.memory.outbox import InMemoryOutbox
 from ginkgo_data.adapters.memory.quality_repository import InMemoryQualityRepository
 from ginkgo_data.adapters.memory.reference_repository import InMemoryReferenceRepository
 from ginkgo_data.adapters.memory.reference_source import InMemoryReferenceSource
+from ginkgo_data.adapters.memory.revision_repository import InMemoryRevisionRepository
 from ginkgo_data.adapters.memory.started_marks import InMemoryStartedMarks
+from ginkgo_data.adapters.memory.tick_repository import InMemoryTickRepository
+from ginkgo_data.adapters.memory.tick_source import InMemoryTickSource
 from ginkgo_data.adapters.memory.trading_calendar import InMemoryTradingCalendar
 from ginkgo_data.adapters.memory.version_clock import InMemoryVersionClock
 from ginkgo_data.adapters.memory.work_queue import InMemoryWorkQueue
@@ -51,10 +61,12 @@ from ginkgo_data.adapters.redis.started_marks import RedisStartedMarks
 from ginkgo_data.adapters.resilience.adjustment_source import RetryingAdjustmentSource
 from ginkgo_data.adapters.resilience.bar_source import RetryingBarSource
 from ginkgo_data.adapters.resilience.reference_source import RetryingReferenceSource
+from ginkgo_data.adapters.resilience.tick_source import RetryingTickSource
 from ginkgo_data.adapters.system.clock import SystemClock
 from ginkgo_data.adapters.tushare.adjustment_source import TushareAdjustmentSource
 from ginkgo_data.adapters.tushare.bar_source import TushareBarSource
 from ginkgo_data.adapters.tushare.reference_source import TushareReferenceSource
+from ginkgo_data.ports.adjustment_repository import AdjustmentRepository
 from ginkgo_data.ports.adjustment_source import AdjustmentSource
 from ginkgo_data.ports.alert_memory import AlertMemory
 from ginkgo_data.ports.bar_repository import AbsenceRepository, BarRepository
@@ -71,7 +83,10 @@ from ginkgo_data.ports.outbox import Outbox
 from ginkgo_data.ports.quality_repository import QualityRepository
 from ginkgo_data.ports.reference_repository import ReferenceRepository
 from ginkgo_data.ports.reference_source import ReferenceSource
+from ginkgo_data.ports.revision_repository import RevisionRepository
 from ginkgo_data.ports.started_marks import StartedMarks
+from ginkgo_data.ports.tick_repository import TickRepository
+from ginkgo_data.ports.tick_source import TickSource
 from ginkgo_data.ports.trading_calendar import TradingCalendar
 from ginkgo_data.ports.version_clock import VersionClock
 from ginkgo_data.ports.work_queue import WorkQueue
@@ -80,6 +95,7 @@ decoder: CommandDecoder = decode_command
 
 
 def absence_repositories(*fit: AbsenceRepository) -> None: ...
+def adjustment_repositories(*fit: AdjustmentRepository) -> None: ...
 def adjustment_sources(*fit: AdjustmentSource) -> None: ...
 def alert_memories(*fit: AlertMemory) -> None: ...
 def bar_repositories(*fit: BarRepository) -> None: ...
@@ -96,7 +112,10 @@ def outboxes(*fit: Outbox) -> None: ...
 def quality_repositories(*fit: QualityRepository) -> None: ...
 def reference_repositories(*fit: ReferenceRepository) -> None: ...
 def reference_sources(*fit: ReferenceSource) -> None: ...
+def revision_repositories(*fit: RevisionRepository) -> None: ...
 def started_marks(*fit: StartedMarks) -> None: ...
+def tick_repositories(*fit: TickRepository) -> None: ...
+def tick_sources(*fit: TickSource) -> None: ...
 def trading_calendars(*fit: TradingCalendar) -> None: ...
 def version_clocks(*fit: VersionClock) -> None: ...
 def work_queues(*fit: WorkQueue) -> None: ...
@@ -115,14 +134,35 @@ def bars_fit(
     j: InMemoryVersionClock,
     k: ClickHouseOutbox,
     m: InMemoryOutbox,
+    n: GinkgoBarRepository,
 ) -> None:
     """Stores."""
-    bar_repositories(a, b)
+    bar_repositories(a, b, n)
     absence_repositories(c, d)
     quality_repositories(e, f)
     reference_repositories(g, h)
     version_clocks(i, j)
     outboxes(k, m)
+
+
+def revisions_fit(a: ClickHouseRevisionRepository, b: InMemoryRevisionRepository) -> None:
+    """What bars were before."""
+    revision_repositories(a, b)
+
+
+def session_data_fits(
+    a: ClickHouseAdjustmentRepository,
+    b: InMemoryAdjustmentRepository,
+    c: ClickHouseTickRepository,
+    d: InMemoryTickRepository,
+    e: FilesTickSource,
+    f: InMemoryTickSource,
+    g: RetryingTickSource,
+) -> None:
+    """Factors and ticks: stores, and vendors of ticks."""
+    adjustment_repositories(a, b)
+    tick_repositories(c, d)
+    tick_sources(e, f, g)
 
 
 def sources_fit(
@@ -137,9 +177,10 @@ def sources_fit(
     i: TushareAdjustmentSource,
     j: InMemoryAdjustmentSource,
     k: RetryingAdjustmentSource,
+    m: GinkgoBarSource,
 ) -> None:
     """Vendors."""
-    bar_sources(a, b, c, d)
+    bar_sources(a, b, c, d, m)
     reference_sources(e, f, g, h)
     adjustment_sources(i, j, k)
 

@@ -22,7 +22,7 @@ from ginkgo_data import __version__
 from ginkgo_data.domain.model.codes import canonical_code
 from ginkgo_data.domain.model.errors import ConfigurationError, GinkgoDataError, MalformedCommand
 from ginkgo_data.domain.model.series import Adjust, Frequency, Series
-from ginkgo_data.entrypoints import operator_cli, worker_cli
+from ginkgo_data.entrypoints import coverage_cli, operator_cli, session_data_cli, store_cli, worker_cli
 
 app = typer.Typer(
     name="ginkgo-data",
@@ -119,7 +119,10 @@ def version() -> None:
     sys.stdout.write(f"ginkgo-data {__version__}\n")
 
 
+coverage_cli.register(app)
 operator_cli.register(app)
+session_data_cli.register(app)
+store_cli.register(app)
 app.add_typer(worker_cli.app)
 
 

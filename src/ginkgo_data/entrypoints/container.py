@@ -24,16 +24,25 @@ from ginkgo_data.adapters.calendars.layered import LayeredTradingCalendar
 from ginkgo_data.adapters.calendars.stored import StoredTradingCalendar
 from ginkgo_data.adapters.calendars.xshg import ExchangeCalendarsTradingCalendar
 from ginkgo_data.adapters.clickhouse.absence_repository import ClickHouseAbsenceRepository
+from ginkgo_data.adapters.clickhouse.adjusted_bars import ClickHouseAdjustedBars
+from ginkgo_data.adapters.clickhouse.adjustment_repository import ClickHouseAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
+from ginkgo_data.adapters.clickhouse.ginkgo_bar_repository import GinkgoBarRepository
+from ginkgo_data.adapters.clickhouse.ginkgo_bar_source import GinkgoBarSource
+from ginkgo_data.adapters.clickhouse.ginkgo_schema import ensure_bar_table
+from ginkgo_data.adapters.clickhouse.ginkgo_sweep import GinkgoSweep
 from ginkgo_data.adapters.clickhouse.outbox import ClickHouseOutbox
 from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
+from ginkgo_data.adapters.clickhouse.revision_repository import ClickHouseRevisionRepository
 from ginkgo_data.adapters.clickhouse.schema import apply_schema, check_schema
+from ginkgo_data.adapters.clickhouse.tick_repository import ClickHouseTickRepository
 from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
 from ginkgo_data.adapters.files.archive import FileArchive
 from ginkgo_data.adapters.files.bar_source import FilesBarSource
 from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
+from ginkgo_data.adapters.files.tick_source import FilesTickSource
 from ginkgo_data.adapters.kafka.broadcasts import KafkaBroadcasts
 from ginkgo_data.adapters.kafka.command_stream import KafkaCommandStream
 from ginkgo_data.adapters.kafka.config import KafkaConfig
@@ -62,17 +71,24 @@ from ginkgo_data.adapters.redis.call_lease import RedisCallLease
 from ginkgo_data.adapters.redis.client import RedisClient
 from ginkgo_data.adapters.redis.heartbeats import RedisHeartbeats
 from ginkgo_data.adapters.redis.started_marks import RedisStartedMarks
+from ginkgo_data.adapters.resilience.adjustment_source import RetryingAdjustmentSource
 from ginkgo_data.adapters.resilience.bar_source import RetryingBarSource
 from ginkgo_data.adapters.resilience.call_budget import NotingCallBudget
 from ginkgo_data.adapters.resilience.reference_source import RetryingReferenceSource
+from ginkgo_data.adapters.resilience.tick_source import RetryingTickSource
 from ginkgo_data.adapters.system.clock import SystemClock
+from ginkgo_data.adapters.tushare.adjustment_source import TushareAdjustmentSource
 from ginkgo_data.adapters.tushare.bar_source import TushareBarSource
 from ginkgo_data.adapters.tushare.client import BUDGET_SHARE, TushareClient
 from ginkgo_data.adapters.tushare.reference_source import TushareReferenceSource
 from ginkgo_data.domain.model.errors import TransientError
+from ginkgo_data.domain.services.adjustments import AdjustmentCollector
 from ginkgo_data.domain.services.collector import BarCollector, CollectorLimits
+from ginkgo_data.domain.services.coverage_reading import CoverageReader
 from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
 from ginkgo_data.domain.services.reporting import Reporter
+from ginkgo_data.domain.services.session_job import JobParts
+from ginkgo_data.domain.services.ticks import TickCollector
 from ginkgo_data.entrypoints.dispatch import Dispatcher
 from ginkgo_data.entrypoints.parts import WorkerOptions, WorkerParts, no_reload
 from ginkgo_data.entrypoints.round import Round
@@ -82,11 +98,29 @@ from ginkgo_data.ports.call_budget import CallBudget
 
 log = logging.getLogger(__name__)
 
+PROBE_TIMEOUT = 5
+"""Seconds that the store has for telling the time."""
+
 Prepare: TypeAlias = Callable[[], None]
 
 
 def _store(settings: Settings) -> Iterator[ClickHouseClient]:
-    client = ClickHouseClient(settings.clickhouse, _prepare_schema)
+    ginkgo = settings.clickhouse.layout == "ginkgo"
+    client = ClickHouseClient(settings.clickhouse, _prepare_both if ginkgo else _prepare_schema)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _clock_store(settings: Settings, store: ClickHouseClient) -> Iterator[ClickHouseClient]:
+    """Yield the client that asks for the time: with little patience, since it also finds out that the store is away."""
+    if settings.clickhouse.embedded:
+        yield store
+        return
+    client = ClickHouseClient(
+        settings.clickhouse.model_copy(update={"timeout": min(PROBE_TIMEOUT, settings.clickhouse.timeout)})
+    )
     try:
         yield client
     finally:
@@ -96,6 +130,11 @@ def _store(settings: Settings) -> Iterator[ClickHouseClient]:
 def _prepare_schema(client: ClickHouseClient) -> None:
     apply_schema(client)
     check_schema(client)
+
+
+def _prepare_both(client: ClickHouseClient) -> None:
+    _prepare_schema(client)
+    ensure_bar_table(client)
 
 
 def _tushare(settings: Settings, budget: CallBudget, clock: SystemClock) -> Iterator[TushareClient]:
@@ -168,6 +207,7 @@ def _worker_options(settings: Settings, node_id: str) -> WorkerOptions:
     worker = settings.worker
     return WorkerOptions(
         node_id=node_id,
+        group_id=worker.group_id,
         max_poll_records=worker.max_poll_records,
         poll_timeout=worker.poll_timeout,
         coalesce_wait=worker.coalesce_wait,
@@ -189,7 +229,13 @@ def _share_of_a_round(settings: Settings) -> int | None:
     return max(1, int(per_minute * settings.worker.round_budget / 60 / settings.worker.fleet_size))
 
 
-def _prepare(store: ClickHouseClient, pool: ThreadPoolExecutor, threads: int, create: Callable[[], object]) -> Prepare:
+def _prepare(
+    store: ClickHouseClient,
+    pool: ThreadPoolExecutor,
+    threads: int,
+    create: Callable[[], object],
+    sweep: Callable[[], object],
+) -> Prepare:
     """Return what a worker does before its first round: threads, our own topics, the store with its schema."""
 
     def prepare() -> None:
@@ -206,6 +252,7 @@ def _prepare(store: ClickHouseClient, pool: ThreadPoolExecutor, threads: int, cr
                 away = away or error
         if away is not None:
             raise away
+        sweep()
 
     return prepare
 
@@ -236,12 +283,25 @@ class Container(containers.DeclarativeContainer):
     store = providers.Resource(_store, settings)
     pool = providers.Resource(_pool, settings)
 
-    bar_repository = providers.Singleton(ClickHouseBarRepository, store)
+    layout = settings.provided.clickhouse.layout
+    bar_repository = providers.Selector(
+        layout,
+        native=providers.Singleton(ClickHouseBarRepository, store),
+        ginkgo=providers.Singleton(GinkgoBarRepository, store),
+    )
+    ginkgo_sweep = providers.Singleton(GinkgoSweep, store, clock)
+    sweep = providers.Selector(layout, native=providers.Object(_nothing), ginkgo=ginkgo_sweep.provided.sweep_when_due)
     absence_repository = providers.Singleton(ClickHouseAbsenceRepository, store)
+    adjustment_repository = providers.Singleton(ClickHouseAdjustmentRepository, store)
+    tick_repository = providers.Singleton(ClickHouseTickRepository, store)
+    adjusted_bars = providers.Singleton(ClickHouseAdjustedBars, store)
+    revision_repository = providers.Singleton(ClickHouseRevisionRepository, store)
     quality_repository = providers.Singleton(ClickHouseQualityRepository, store)
     outbox = providers.Singleton(ClickHouseOutbox, store)
     reference_repository = providers.Singleton(ClickHouseReferenceRepository, store)
-    version_clock = providers.Singleton(ClickHouseVersionClock, store, clock)
+    version_clock = providers.Singleton(
+        ClickHouseVersionClock, providers.Resource(_clock_store, settings, store), clock
+    )
 
     trading_calendar = providers.Singleton(
         LayeredTradingCalendar,
@@ -291,13 +351,26 @@ class Container(containers.DeclarativeContainer):
         tushare=providers.Singleton(TushareBarSource, tushare),
         files=providers.Singleton(FilesBarSource, settings.provided.sources.files, archive),
     )
-    bar_source = providers.Singleton(RetryingBarSource, plain_bar_source, policy, clock)
+    retrying_bar_source = providers.Singleton(RetryingBarSource, plain_bar_source, policy, clock)
+    bar_source = providers.Selector(
+        layout, native=retrying_bar_source, ginkgo=providers.Singleton(GinkgoBarSource, retrying_bar_source)
+    )
     plain_reference_source = providers.Selector(
         providers.Callable(lambda settings: (settings.sources.reference or settings.sources.bars)[0], settings),
         tushare=providers.Singleton(TushareReferenceSource, tushare),
         files=providers.Singleton(FilesReferenceSource, settings.provided.sources.files, archive),
     )
     reference_source = providers.Singleton(RetryingReferenceSource, plain_reference_source, policy, clock)
+    plain_adjustment_source = providers.Selector(
+        settings.provided.sources.adjustment_source,
+        tushare=providers.Singleton(TushareAdjustmentSource, tushare),
+    )
+    adjustment_source = providers.Singleton(RetryingAdjustmentSource, plain_adjustment_source, policy, clock)
+    plain_tick_source = providers.Selector(
+        settings.provided.sources.tick_source,
+        files=providers.Singleton(FilesTickSource, settings.provided.sources.files),
+    )
+    tick_source = providers.Singleton(RetryingTickSource, plain_tick_source, policy, clock)
 
     kafka_or_memory = providers.Callable(_kafka_or_memory, settings)
     kafka_config = providers.Singleton(
@@ -342,6 +415,7 @@ class Container(containers.DeclarativeContainer):
         bars=bar_repository,
         absences=absence_repository,
         quality=quality_repository,
+        revisions=revision_repository,
         reference=reference_repository,
         universe=securities_sync,
         calendar=trading_calendar,
@@ -350,6 +424,48 @@ class Container(containers.DeclarativeContainer):
         pool=pool,
         lease=call_lease,
         limits=providers.Singleton(_collector_limits, settings),
+    )
+    coverage_reader = providers.Singleton(
+        CoverageReader,
+        bars=bar_repository,
+        absences=absence_repository,
+        reference=reference_repository,
+        calendar=trading_calendar,
+        clock=clock,
+    )
+    job_parts = providers.Singleton(
+        JobParts,
+        quality=quality_repository,
+        reference=reference_repository,
+        universe=securities_sync,
+        calendar=trading_calendar,
+        versions=version_clock,
+        clock=clock,
+        pool=pool,
+        lease=call_lease,
+        limits=providers.Singleton(_collector_limits, settings),
+    )
+    adjustment_collector = providers.Selector(
+        settings.provided.sources.adjustment_source,
+        none=providers.Object(None),
+        tushare=providers.Singleton(
+            AdjustmentCollector,
+            source=adjustment_source,
+            factors=adjustment_repository,
+            bars=bar_repository,
+            parts=job_parts,
+        ),
+    )
+    tick_collector = providers.Selector(
+        settings.provided.sources.tick_source,
+        none=providers.Object(None),
+        files=providers.Singleton(
+            TickCollector,
+            source=tick_source,
+            ticks=tick_repository,
+            absences=absence_repository,
+            parts=job_parts,
+        ),
     )
     reporter = providers.Singleton(
         Reporter,
@@ -374,6 +490,8 @@ class Container(containers.DeclarativeContainer):
         policy=policy,
         ignore_bare_snapshots=providers.Callable(lambda s: s.commands.bare_bar_snapshot == "ignore", settings),
         calendar_changed=trading_calendar.provided.refresh,
+        adjustments=adjustment_collector.provider,
+        ticks=tick_collector.provider,
     )
     round = providers.Singleton(
         Round,
@@ -390,7 +508,7 @@ class Container(containers.DeclarativeContainer):
     restore_topics = providers.Selector(
         kafka_or_memory, memory=providers.Object(_nothing), kafka=providers.Callable(_restore, topics)
     )
-    prepare = providers.Singleton(_prepare, store, pool, settings.provided.worker.concurrency, create_topics)
+    prepare = providers.Singleton(_prepare, store, pool, settings.provided.worker.concurrency, create_topics, sweep)
     reload = providers.Object(no_reload)
     worker_parts = providers.Singleton(
         WorkerParts,
@@ -407,6 +525,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         prepare=prepare,
         restore=restore_topics,
+        tidy=sweep,
         reload=reload,
         waiting=call_budget.provided.waiting,
     )

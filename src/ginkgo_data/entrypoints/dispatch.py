@@ -29,13 +29,16 @@ from ginkgo_data.domain.model.errors import NotAvailable
 from ginkgo_data.domain.model.fetch import Unknown
 from ginkgo_data.domain.model.quality import Alert, AlertKind, DataQualityReport, Severity
 from ginkgo_data.domain.model.retry import RetryPolicy
+from ginkgo_data.domain.services.adjustments import AdjustmentCollector
 from ginkgo_data.domain.services.coalescing import Work, codes_of, first_delivery
 from ginkgo_data.domain.services.collector import BarCollector
 from ginkgo_data.domain.services.disposal import DONE, settle_collection, settle_sync
 from ginkgo_data.domain.services.pace import GoOn, Pace
 from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
 from ginkgo_data.domain.services.reporting import Reporter
+from ginkgo_data.domain.services.requesters import requesters
 from ginkgo_data.domain.services.tally import CollectionProgress
+from ginkgo_data.domain.services.ticks import TickCollector
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.notifications import Notifications
 
@@ -70,6 +73,10 @@ def _unanswered(message: CommandMessage) -> object:
     return None
 
 
+def _no_collector() -> None:
+    return None
+
+
 def _owned(delivery: Delivery) -> bool:
     return True
 
@@ -80,6 +87,8 @@ class Hooks:
 
     go_on: GoOn = _always
     """Whether there is time for another call."""
+    go_on_fresh: GoOn | None = None
+    """The same for fresh commands while work records wait in the same round: some of its time is theirs."""
     stopping: GoOn = _never
     """Whether not even the calls under way are to be waited for."""
     watch: Callable[[Work, CollectionProgress], None] = _unseen
@@ -88,6 +97,8 @@ class Hooks:
     """Answers a broadcast, unless this worker has already."""
     owns: Callable[[Delivery], bool] = _owned
     """Whether a delivery is still this worker's: what went to another worker ends there."""
+    shed: dict[str, set[str]] = field(default_factory=dict)
+    """Codes that were left to others, by the id of the delivery's record: as long as it is in hand."""
     most_calls: int | None = None
     """Vendor calls that are one worker's share of a round; commands beyond it are left to the others."""
 
@@ -115,6 +126,18 @@ def _not_shed_before(work: Work) -> Callable[[str], bool]:
     return lambda code: code not in spread
 
 
+def _pace(work: Work, hooks: Hooks, shed: Shed | None) -> Pace:
+    """Return the pace of a collection: that of the round."""
+    return Pace(
+        go_on=hooks.go_on,
+        stopping=hooks.stopping,
+        watch=lambda progress: hooks.watch(work, progress),
+        most_calls=hooks.most_calls if shed else None,
+        may_shed=_not_shed_before(work),
+        shed=shed or _nothing_shed,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
     """Does each kind of command with its use case.
@@ -131,6 +154,9 @@ class Dispatcher:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     ignore_bare_snapshots: bool = False
     calendar_changed: Callable[[], None] = _nothing
+    adjustments: Callable[[], AdjustmentCollector | None] = _no_collector
+    """Gives the collector of factors, None where there is no source; made with the first command that needs it."""
+    ticks: Callable[[], TickCollector | None] = _no_collector
 
     def do(self, work: Work, hooks: Hooks, shed: Shed | None = None) -> Worked:
         """Do `work` and say how each of its deliveries ends.
@@ -152,23 +178,35 @@ class Dispatcher:
                 return self._answer(work, hooks)
             case ForeignCommand():
                 return Worked(tuple((delivery, FOREIGN) for delivery in work.deliveries))
-            case CollectTicks() | CollectAdjustmentFactors():
-                raise NotAvailable(f"command {command.word!r} is not available in this configuration")
+            case CollectAdjustmentFactors():
+                return self._collect_factors(command, work, hooks, shed)
+            case CollectTicks():
+                return self._collect_ticks(command, work, hooks)
 
     def _collect(self, command: CollectBars, work: Work, hooks: Hooks, shed: Shed | None) -> Worked:
         if command.bare and self.ignore_bare_snapshots:
             reason = "a snapshot without codes is ignored (commands.bare_bar_snapshot)"
             ignored = (Settlement(Disposition.COMMIT, reason),)
             return Worked(tuple((delivery, ignored) for delivery in work.deliveries))
-        pace = Pace(
-            go_on=hooks.go_on,
-            stopping=hooks.stopping,
-            watch=lambda progress: hooks.watch(work, progress),
-            most_calls=hooks.most_calls if shed else None,
-            may_shed=_not_shed_before(work),
-            shed=shed or _nothing_shed,
-        )
-        result = self.collector.collect(command, work.since, pace)
+        pace = _pace(work, hooks, shed)
+        return self._accounted(work, self.collector.collect(command, work.since, pace, requesters(work)))
+
+    def _collect_factors(
+        self, command: CollectAdjustmentFactors, work: Work, hooks: Hooks, shed: Shed | None
+    ) -> Worked:
+        collector = self.adjustments()
+        if collector is None:
+            raise NotAvailable(f"command {command.word!r} is not available: sources.adjustments names no source")
+        return self._accounted(work, collector.collect(command, work.since, _pace(work, hooks, shed)))
+
+    def _collect_ticks(self, command: CollectTicks, work: Work, hooks: Hooks) -> Worked:
+        collector = self.ticks()
+        if collector is None:
+            raise NotAvailable(f"command {command.word!r} is not available: sources.ticks names no source")
+        # No source of ticks has a quota to share.
+        return self._accounted(work, collector.collect(command, work.since, _pace(work, hooks, None)))
+
+    def _accounted(self, work: Work, result: CollectionResult) -> Worked:
         report = self.reporter.account(work, result)
         now = self.clock.now()
         ends = tuple(

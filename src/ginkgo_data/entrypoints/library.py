@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{quickstart, show_bars}, ginkgo_data
+# Upstream: entrypoints.{database, quickstart}, ginkgo_data
 # Downstream: entrypoints.{container, loading, settings, worker}
 # Role: The way in for host programs: a worker wired from settings
 """`open_worker`: what a host process calls instead of the command line."""

@@ -35,6 +35,8 @@ FOR_WORK = 0.25
 """Share of a round that is kept for work records where there are any: fresh commands never starve them."""
 PROGRESS_EVERY = 2.0
 """Seconds between two events that tell the progress of a collection."""
+SILENCE = 10.0
+"""Seconds without any answer of the broker after which a worker without work is on hold, too."""
 RESTORE_EVERY = 30.0
 """Seconds between two looks for missing topics."""
 
@@ -75,9 +77,8 @@ class Loop:
                 intake.gather()
             if intake.in_hand:
                 self._work(intake)
-            elif self.hold.reason is not None:
-                self._probe(intake)
-                self._work_again(intake)
+            else:
+                self._rest(intake)
         except Interrupted:
             raise  # the host's program is over: no server that could be waited for
         except TransientError as error:
@@ -95,11 +96,15 @@ class Loop:
             self._restored_at = now
             self._parts.restore(tuple(missing))
 
-    def _probe(self, intake: Intake) -> None:
-        """Ask both servers, since there is no work that would: raises when one of them does not answer."""
-        if silent := intake.stream.state().unanswered_for:
+    def _rest(self, intake: Intake) -> None:
+        """Nothing is there to work: see whether both servers are, since no work finds out. Raises if one is not."""
+        silent = intake.stream.state().unanswered_for
+        if silent > SILENCE or (silent and self.hold.reason is not None):
             raise BrokerUnavailable(f"the broker has not answered for {silent:.0f} s")
-        self._parts.versions.synchronise()
+        if self.hold.reason is not None:
+            self._parts.versions.synchronise()
+            self._work_again(intake)
+        self._parts.tidy()
 
     def _work(self, intake: Intake) -> None:
         """Work what is in hand; until its end is known it stays in hand, whatever is raised on the way."""

@@ -82,6 +82,8 @@ class WorkerParts:
     """Schema, topics, threads: whatever must be there before the first round. Repeatable."""
     restore: Callable[[Sequence[str]], None] = lambda _: None
     """Makes those of the missing topics that are ours."""
+    tidy: Callable[[], object] = _nothing
+    """What the store needs from time to time; asked when there is no work, returns at once when nothing is due."""
     reload: Callable[[], Mapping[str, object]] = no_reload
     """Reads the configuration again and says what came of it."""
     waiting: Callable[[], str | None] = _no_wait

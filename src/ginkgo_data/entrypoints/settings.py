@@ -122,6 +122,8 @@ class HeartbeatSettings(_Section):
 
 
 SourceName = Literal["tushare", "files"]
+AdjustmentSourceName = Literal["tushare"]
+TickSourceName = Literal["files"]
 
 
 class SourceSettings(_Section):
@@ -130,6 +132,10 @@ class SourceSettings(_Section):
     bars: tuple[SourceName, ...] = ("tushare",)
     reference: tuple[SourceName, ...] | None = None
     """Left out: the same as `bars`."""
+    adjustments: tuple[AdjustmentSourceName, ...] | None = None
+    """Left out: the same as `bars` where that has them, else none; an empty list: none."""
+    ticks: tuple[TickSourceName, ...] = ()
+    """None when left out."""
     tushare: TushareConfig = TushareConfig()
     files: FilesConfig | None = None
 
@@ -140,7 +146,24 @@ class SourceSettings(_Section):
                 raise ValueError(f"{key} must name exactly one source in this version, found {list(names)}")
             if "files" in names and self.files is None:
                 raise ValueError(f"{key} names the source files, but sources.files.path is not set")
+        for key, few in (("adjustments", self.adjustments or ()), ("ticks", self.ticks)):
+            if len(few) > 1:
+                raise ValueError(f"{key} must name at most one source in this version, found {list(few)}")
+        if self.ticks and self.files is None:
+            raise ValueError("ticks names the source files, but sources.files.path is not set")
         return self
+
+    @property
+    def adjustment_source(self) -> str:
+        """The source of adjustment factors, ``none`` where there is none."""
+        if self.adjustments is None:
+            return "tushare" if self.bars[0] == "tushare" else "none"
+        return self.adjustments[0] if self.adjustments else "none"
+
+    @property
+    def tick_source(self) -> str:
+        """The source of ticks, ``none`` where there is none."""
+        return self.ticks[0] if self.ticks else "none"
 
 
 class QualitySettings(_Section):
@@ -196,6 +219,26 @@ class Settings(_Section):
     quality: QualitySettings = QualitySettings()
     commands: CommandSettings = CommandSettings()
     logging: LoggingSettings = LoggingSettings()
+
+    @model_validator(mode="after")
+    def _ginkgos_layout_has_bars_only(self) -> Settings:
+        if self.clickhouse.layout == "ginkgo" and self.sources.ticks:
+            raise ValueError(
+                f"sources.ticks is {list(self.sources.ticks)} and clickhouse.layout is ginkgo, which keeps bars only: "
+                "Ginkgo's tables of ticks are not written by this version; allowed: layout native, or no sources.ticks"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_call_is_shorter_than_a_stall(self) -> Settings:
+        # A worker whose loop stands still for stall_timeout stops beating, and a hung call stands still.
+        timeout, stall = self.clickhouse.timeout, self.worker.stall_timeout
+        if not self.clickhouse.embedded and timeout >= stall:
+            raise ValueError(
+                f"clickhouse.timeout is {timeout} and worker.stall_timeout is {stall:g}: one call that hangs would "
+                "take the heartbeat away; allowed: a clickhouse.timeout below worker.stall_timeout"
+            )
+        return self
 
     @model_validator(mode="after")
     def _clients_can_be_made(self) -> Settings:

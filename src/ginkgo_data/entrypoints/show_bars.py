@@ -1,5 +1,5 @@
-# Upstream: entrypoints.cli
-# Downstream: domain.model.{bars, errors, series}, entrypoints.{container, library, loading}, pyarrow, rich
+# Upstream: entrypoints.{cli, show_revisions}
+# Downstream: adapters.clickhouse.adjusted_bars, domain.model, entrypoints.database, pyarrow, rich
 # Role: Printing stored bars as a table, CSV, JSON or Parquet
 """What `ginkgo-data bars` prints: plain decimals, sessions as YYYY-MM-DD, timestamps with their zone."""
 
@@ -17,12 +17,11 @@ import pyarrow.parquet
 from rich.console import Console
 from rich.table import Table
 
+from ginkgo_data.adapters.clickhouse.adjusted_bars import AdjustedBars
 from ginkgo_data.domain.model.bars import BarBatch
 from ginkgo_data.domain.model.errors import ConfigurationError
-from ginkgo_data.domain.model.series import Series
-from ginkgo_data.entrypoints.container import Container
-from ginkgo_data.entrypoints.library import database_url
-from ginkgo_data.entrypoints.loading import load_settings
+from ginkgo_data.domain.model.series import Adjust, Series
+from ginkgo_data.entrypoints.database import database_settings, opened
 
 COLUMNS = (
     "code",
@@ -46,31 +45,41 @@ _TABLE_ROWS = 20
 def show_bars(
     code: str, series: Series, first: date, last: date, output: str, database: str | None, config: Path | None
 ) -> bool:
-    """Print the stored bars of `code` on standard output; return whether there were any.
+    """Print the bars of `code` on standard output; return whether there were any.
 
-    Raises `ConfigurationError` where no database is named, `StoreUnavailable` where it does not answer.
+    Where no adjusted bars are stored, but raw ones and adjustment factors are, they are computed, and a note on
+    standard error says so. Raises `ConfigurationError` where no database is named, `StoreUnavailable` where it does
+    not answer.
     """
-    overrides = {"clickhouse.url": database_url(database)} if database else {}
-    loaded = load_settings(config, overrides=overrides)
-    settings = loaded.settings
-    if "clickhouse.url" not in loaded.origins:
-        raise ConfigurationError("no database is named; use --db FOLDER, or clickhouse.url in a data_worker.yml")
-    place = settings.clickhouse
-    if place.embedded and not (place.directory / "metadata").is_dir():
-        raise ConfigurationError(
-            f"there is no database at {place.directory}; name the folder given to quickstart --dir"
-        )
-    container = Container(settings=settings)
-    try:
+    settings = database_settings(database, config)
+    with opened(settings) as container:
         batch = container.bar_repository().read([code], series, first, last)
-    finally:
-        container.shutdown_resources()
+        if not len(batch) and series.adjust is not Adjust.NONE:
+            batch = _computed(container.adjusted_bars().read(code, series, first, last), code, series)
     if not len(batch):
         where = settings.clickhouse.url
         sys.stderr.write(f"no {series} bars of {code} between {first} and {last} in {where}\n")
         return False
     _PRINTERS[output](plain(batch))
     return True
+
+
+def _computed(found: AdjustedBars, code: str, series: Series) -> BarBatch:
+    """Return bars computed from raw ones with a note about it; none where no factor is known."""
+    count = len(found.bars)
+    if found.without_factor == count:
+        if count:
+            sys.stderr.write(
+                f"{count} raw bars of {code} are stored, but no adjustment factor at or before their sessions; "
+                "the command adjustfactor collects them\n"
+            )
+        return BarBatch.empty(series)
+    scaled = f", scaled to the prices of {found.basis}, the newest factor held" if found.basis else ""
+    note = f"note: no {series} bars of {code} are stored; computed from raw bars and adjustment factors{scaled}"
+    if found.without_factor:
+        note += f"; {found.without_factor} bars before the first factor have no adjusted price"
+    sys.stderr.write(note + "\n")
+    return found.bars
 
 
 def plain(batch: BarBatch) -> pa.Table:

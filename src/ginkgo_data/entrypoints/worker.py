@@ -36,9 +36,6 @@ from ginkgo_data.entrypoints.parts import WorkerOptions, WorkerParts
 
 log = logging.getLogger(__name__)
 
-SILENCE = 30.0
-"""Seconds without an answer of the broker from which an idle worker says so; one that works is on hold by then."""
-
 
 class DataWorker(threading.Thread):
     """Collects market data as control commands say, one round at a time."""
@@ -241,9 +238,7 @@ def _text(moment: datetime | None) -> str | None:
 
 
 def _unread(state: StreamState) -> str | None:
-    """Return what is not read and why, None when all is."""
-    if state.unanswered_for > SILENCE:
-        return f"the broker has not answered for {state.unanswered_for:.0f} s"
+    """Return which topics are not read and why, None when all are."""
     words = [f"{topic}: {reason}" for topic, reason in sorted(state.missing_topics.items())]
     return f"topics that cannot be read: {'; '.join(words)}" if words else None
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Collection, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Unanswered
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,13 +75,23 @@ class BrokerQuestions:
 
     def ends(self, places: Collection[Place], timeout: float) -> dict[Place, int]:
         """Return the offsets after the last records of those of `places` that there is an answer for."""
-        return self._collect([self._ask(places, _END, timeout)], timeout)[0]
+        (ends,) = self._collect([self._ask(places, _END, timeout)], timeout)
+        if places and not ends:
+            self._learn_leaders(timeout)
+        return ends
 
     def bounds(self, places: Collection[Place], timeout: float) -> tuple[dict[Place, int], dict[Place, int]]:
         """Return the low watermarks and the ends, as `ends`; both questions are asked at once."""
         asked = [self._ask(places, spec, timeout) for spec in (_LOW, _END)]
         lows, ends = self._collect(asked, timeout)
+        if places and not lows and not ends:
+            self._learn_leaders(timeout)
         return lows, ends
+
+    def _learn_leaders(self, timeout: float) -> None:
+        """Ask who leads what: what a broker said while it went down would otherwise be believed for minutes."""
+        with suppress(KafkaException):
+            self._admin.list_topics(timeout=timeout)
 
     def _ask(self, places: Collection[Place], spec: OffsetSpec, timeout: float) -> dict[TopicPartition, Future[Any]]:
         if not places:

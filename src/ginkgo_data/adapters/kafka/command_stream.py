@@ -32,6 +32,7 @@ class KafkaCommandStream:
 
     def __init__(self, config: KafkaConfig, decode: CommandDecoder, now: Callable[[], datetime] = _present) -> None:
         self._decode = decode
+        self._now = now
         self._commit_timeout = config.delivery_timeout
         self._close_timeout = config.close_timeout
         self._closing = threading.Lock()
@@ -75,7 +76,7 @@ class KafkaCommandStream:
             lag={partition: lag for partition, lag in lags.items() if lag is not None},
             missing_topics=self._client.missing,
             turned_ago=max(0.0, time.monotonic() - self._client.last_turn),
-            unanswered_for=self._watch.unanswered_for,
+            unanswered_for=self._silent_for(),
             committed_at=self._commits.committed_at,
         )
 
@@ -96,6 +97,11 @@ class KafkaCommandStream:
             self._client.stop()
             self._client.join(self._close_timeout + 1.0)
             self._inbox.close()
+
+    def _silent_for(self) -> float:
+        """Return the seconds without an answer: to a question, or to a commit, which is as good a sign of life."""
+        silent, heard = self._watch.unanswered_for, self._commits.committed_at
+        return silent if heard is None else max(0.0, min(silent, (self._now() - heard).total_seconds()))
 
     def _lag(self, partition: Partition) -> int | None:
         place = (partition.topic, partition.number)

@@ -18,6 +18,8 @@ from ginkgo_data.adapters.kafka.wire import CONTROL_TOPIC, DATA_TOPIC, WORK_TOPI
 
 Option = str | int | float | bool
 
+RECONNECT_MS = 1000
+"""Longest pause before a broker that went away is tried again; ten seconds, the default, outlast a short question."""
 LARGEST_RECORD = 2 * 1024 * 1024
 """Bytes that our own topics and producers take: a record of the usual limit (1 MiB) and headers fits."""
 
@@ -153,6 +155,7 @@ class KafkaConfig(BaseModel):
             # A connection that was cut without a word is given up after this; the default would be a minute.
             "socket.timeout.ms": 15_000,
             "log.connection.close": False,
+            "reconnect.backoff.max.ms": RECONNECT_MS,
             **self._protocol_options(),
             **self._passed_through(_PRODUCER_PREFIXES),
         }
@@ -174,6 +177,7 @@ class KafkaConfig(BaseModel):
             "socket.keepalive.enable": True,
             "socket.timeout.ms": 15_000,
             "log.connection.close": False,
+            "reconnect.backoff.max.ms": RECONNECT_MS,
             **self._passed_through((*_PRODUCER_PREFIXES, *_MEMBER_PREFIXES)),
         }
 
@@ -192,6 +196,7 @@ class KafkaConfig(BaseModel):
             "topic.metadata.propagation.max.ms": _ms(min(5.0, self.delivery_timeout / 2)),
             "socket.keepalive.enable": True,
             "log.connection.close": False,
+            "reconnect.backoff.max.ms": RECONNECT_MS,
             **self._passed_through(_CONSUMER_PREFIXES),
         }
 
@@ -201,6 +206,7 @@ class KafkaConfig(BaseModel):
             "bootstrap.servers": self.bootstrap_servers,
             "client.id": self.client_id,
             "log.connection.close": False,
+            "reconnect.backoff.max.ms": RECONNECT_MS,
             **self._passed_through(_CONSUMER_PREFIXES + _PRODUCER_PREFIXES),
         }
 

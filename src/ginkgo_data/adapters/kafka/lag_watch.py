@@ -20,7 +20,7 @@ from ginkgo_data.adapters.kafka.holding import Place
 LOOK_EVERY = 1.0
 LOOK_TIMEOUT = 0.9
 """Seconds that one question may take; a look asks two, the second one only where the first was answered."""
-LONGEST_BACKOFF = 8.0
+LONGEST_BACKOFF = 3.0
 
 
 @dataclass(slots=True)
@@ -48,13 +48,13 @@ class LagWatch:
         self._anew: set[str] = set()
         self._look_at = 0.0
         self._failures = 0
-        self._answered_at: float | None = None
+        self._silent_since: float | None = None
 
     @property
     def unanswered_for(self) -> float:
-        """Seconds for which no question has been answered; 0.0 while the last one was."""
-        answered = self._answered_at
-        return time.monotonic() - answered if self._failures and answered is not None else 0.0
+        """Seconds since the first of the looks in a row that nothing was answered at; 0.0 when the last one was."""
+        since = self._silent_since
+        return time.monotonic() - since if since is not None else 0.0
 
     def lag(self, place: Place, position: int | None) -> int | None:
         """Return how many offsets lie between the group's position (None: it has none) and the end, if that is known.
@@ -87,8 +87,10 @@ class LagWatch:
             return {}
         lows, ends = self._broker.bounds(following.keys(), LOOK_TIMEOUT)
         topics = self._broker.topics({topic for topic, _ in following}, LOOK_TIMEOUT) if lows or ends else {}
-        if lows or self._answered_at is None:
-            self._answered_at = time.monotonic()
+        if lows or ends:
+            self._silent_since = None
+        elif self._silent_since is None:
+            self._silent_since = time.monotonic()
         self._failures = 0 if len(lows) == len(ends) == len(following) else self._failures + 1
         soon = min(LONGEST_BACKOFF, 0.25 * 2.0 ** min(self._failures, 10))
         self._look_at = time.monotonic() + (soon if self._failures else LOOK_EVERY)

@@ -1,0 +1,86 @@
+# Upstream: entrypoints.cli
+# Downstream: domain.model.{codes, errors, series}, entrypoints.{show_revisions, show_schema}, typer
+# Role: The commands of `ginkgo-data` about what is stored: schema, revisions
+"""Options in, exit codes out; what the commands do is imported when they run."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ginkgo_data.domain.model.codes import canonical_code
+from ginkgo_data.domain.model.errors import MalformedCommand
+from ginkgo_data.domain.model.series import Adjust, Frequency, Series
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="A data_worker.yml to read.")]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--db", help="The database: a folder (embedded engine), chdb://DIR or clickhouse://user@host:8123/name."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+schema_app = typer.Typer(no_args_is_help=True, help="The tables and views of the database, by version.")
+
+
+def register(app: typer.Typer) -> None:
+    """Give `app` the commands."""
+    app.command()(revisions)
+    app.add_typer(schema_app, name="schema")
+
+
+def revisions(
+    code: Annotated[str, typer.Argument(help="A code such as 000001.SZ (SH600000 is understood too).")],
+    start: Annotated[str | None, typer.Option(help="First session, YYYY-MM-DD or YYYYMMDD.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last session.")] = None,
+    frequency: Annotated[Frequency, typer.Option(help="Length of a bar.")] = Frequency.DAY,
+    adjust: Annotated[Adjust, typer.Option(help="Price adjustment, as stored.")] = Adjust.NONE,
+    as_json: JsonOption = False,
+    database: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Show what the vendor has corrected or withdrawn: old value, new value, fetched when, and who asked."""
+    from ginkgo_data.entrypoints.show_revisions import RevisionQuestion, show_revisions
+
+    first, last = _day(start, "--start") or date(1990, 1, 1), _day(end, "--end") or date(2199, 12, 30)
+    if first > last:
+        raise MalformedCommand(f"--start {first} is after --end {last}")
+    question = RevisionQuestion(canonical_code(code), Series(frequency, adjust), first, last)
+    show_revisions(question, as_json, database, config)
+
+
+@schema_app.command("status")
+def schema_status(as_json: JsonOption = False, database: DatabaseOption = None, config: ConfigOption = None) -> None:
+    """Show which versions are applied, pending, or of a newer release. Nothing is changed."""
+    from ginkgo_data.entrypoints import show_schema
+
+    raise typer.Exit(show_schema.schema_status(database, config, as_json))
+
+
+@schema_app.command("apply")
+def schema_apply(as_json: JsonOption = False, database: DatabaseOption = None, config: ConfigOption = None) -> None:
+    """Apply what is pending; may be run by several at once, and again."""
+    from ginkgo_data.entrypoints import show_schema
+
+    raise typer.Exit(show_schema.schema_apply(database, config, as_json))
+
+
+@schema_app.command("show")
+def schema_show(as_json: JsonOption = False, database: DatabaseOption = None, config: ConfigOption = None) -> None:
+    """Print the SQL of tables and views: as they are in the database named, else as this program makes them."""
+    from ginkgo_data.entrypoints import show_schema
+
+    raise typer.Exit(show_schema.schema_show(database, config, as_json))
+
+
+def _day(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise MalformedCommand(f"{option} is {text!r}; allowed: a day such as 2020-01-31 or 20200131") from error
