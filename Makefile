@@ -27,7 +27,7 @@ quickstart: $(SMALL) ## See it work: collect sample data into ginkgo-quickstart/
 	@$(BIN)/ginkgo-data quickstart --dir ginkgo-quickstart $(ARGS)
 
 test: $(DEV) ## Run every test, with statement coverage of at least 85 %
-	@$(PY) -m pytest --cov=ginkgo_data --cov-report=term --cov-fail-under=85 $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --cov=ginkgo_data --cov-report=term --cov-fail-under=85 $(ARGS)
 
 check: $(DEV) ## Check style, types, layers and file headers
 	@$(PY) -m ruff check .

@@ -10,7 +10,9 @@ from support.engine import engine, store, store_config  # noqa: E402  (after the
 from support.servers import (  # noqa: E402
     clickhouse_server,
     kafka_server,
+    pytest_sessionfinish,
     pytest_terminal_summary,
+    pytest_testnodedown,
     redis_server,
     servers_healed,
 )
@@ -19,7 +21,9 @@ __all__ = [
     "clickhouse_server",
     "engine",
     "kafka_server",
+    "pytest_sessionfinish",
     "pytest_terminal_summary",
+    "pytest_testnodedown",
     "redis_server",
     "servers_healed",
     "store",

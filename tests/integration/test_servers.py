@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 import redis
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from ginkgo_data.adapters.clickhouse.client import open_client
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
@@ -58,7 +58,15 @@ def take(reader: Consumer) -> bytes:
 
 
 def committed_offsets(reader: Consumer, topic: str) -> dict[int, int]:
-    return {p.partition: p.offset for p in reader.committed([TopicPartition(topic, n) for n in range(3)], 30)}
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            found = reader.committed([TopicPartition(topic, n) for n in range(3)], 30)
+            return {p.partition: p.offset for p in found}
+        except KafkaException:  # a broker that has just come back looks for its coordinator first
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def number(config: ClickHouseConfig, sql: str) -> int:

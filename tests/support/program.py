@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -35,6 +36,8 @@ def start(
     return subprocess.Popen(
         command,
         stdin=stdin,
+        # A run of the tests in the background is deaf to Ctrl-C, and so would be what it starts.
+        preexec_fn=_hear_ctrl_c,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -56,6 +59,10 @@ def dump(directory: Path, frequency: str = "1d", adjust: str = "none") -> str:
     command = [sys.executable, str(DUMP), str(directory), frequency, adjust]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=True)
     return done.stdout
+
+
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _quiet_environment() -> dict[str, str]:

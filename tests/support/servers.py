@@ -210,6 +210,20 @@ def clickhouse_server(
         yield server
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what the servers were from a process of a parallel run to the one that reports."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["servers"] = dict(_origins)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what `pytest_sessionfinish` handed over."""
+    _origins.update(getattr(node, "workeroutput", {}).get("servers", {}))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say of each server that was asked for what it was: what a run shows, it shows on that."""
     if _origins:
