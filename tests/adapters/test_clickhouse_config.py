@@ -108,3 +108,40 @@ def test_an_unknown_layout_or_key_is_refused() -> None:
         ClickHouseConfig.model_validate({"layout": "other"})
     with pytest.raises(ValidationError, match="pasword"):
         ClickHouseConfig.model_validate({"pasword": "x"})
+
+
+def test_a_password_is_read_from_its_file_without_the_end_of_the_line(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("hunter2 \r\n")
+    for url in ({}, {"url": "clickhouse://writer:old@h"}):
+        config = ClickHouseConfig(**url, password_file=secret)
+        assert config.password.get_secret_value() == "hunter2 "
+        assert "hunter2" not in repr(config)
+        assert ClickHouseConfig(**config.model_dump()) == config
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"password_file": "missing"}, "'missing' cannot be read: No such file"),
+        ({"password_file": "empty"}, "'empty' is empty"),
+        ({"password_file": "binary"}, "'binary' cannot be read: it is not text"),
+        (
+            {"password_file": "good", "password": SecretStr("other")},
+            "('good') are both given",
+        ),
+        ({"ca_cert": "good"}, "ca_cert is 'good', and clickhouse://h is spoken to without TLS"),
+        ({"url": "clickhouses://h", "ca_cert": "missing"}, "ca_cert is 'missing', where no file is"),
+        ({"verify": False}, "verify is false, and clickhouse://h is spoken to without TLS"),
+        ({"compression": "gzip"}, "'lz4', 'zstd' or 'none'"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch, given: dict, named: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("good").write_text("hunter2")
+    Path("empty").write_text("\n")
+    Path("binary").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValidationError) as refusal:
+        ClickHouseConfig.model_validate({"url": "clickhouse://h", **given})
+    assert named in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)

@@ -92,12 +92,12 @@ class NotificationsContract:
 
     def test_what_is_kept_is_said_once_without_anybody_sending_more(self, notifications: Notifications) -> None:
         said: list[str] = []
-        notifications.report(REPORT, told=lambda: said.append("report"))
-        notifications.alert(ALERT, told=lambda: said.append("alert"))
+        notifications.report(REPORT, told=lambda kept: said.append(f"report {kept}"))
+        notifications.alert(ALERT, told=lambda kept: said.append(f"alert {kept}"))
         deadline = time.monotonic() + 20.0
         while len(said) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert sorted(said) == ["alert", "report"]
+        assert sorted(said) == ["alert True", "report True"]
 
     def test_a_burst_is_told_whole_and_in_order(self, notifications: Notifications, told: Told) -> None:
         for number in range(BURST):

@@ -320,7 +320,7 @@ class TestKafkaNotifications(NotificationsContract):
         notifications = KafkaNotifications(producer, unique("nowhere"), "data_worker_a")
         said = []
         notifications.event("stats", {})
-        notifications.alert(ALERT, told=lambda: said.append(1))
+        notifications.alert(ALERT, told=said.append)
         until(lambda: notifications.failures == 2)
         assert said == []
 
@@ -339,6 +339,6 @@ class TestKafkaNotifications(NotificationsContract):
         config, producer = own
         notifications = KafkaNotifications(producer, config.notification_topic, "data_worker_a")
         said = []
-        notifications.alert(ALERT, told=lambda: 1 / 0)
-        notifications.alert(ALERT, told=lambda: said.append(1))
+        notifications.alert(ALERT, told=lambda kept: 1 / 0)
+        notifications.alert(ALERT, told=said.append)
         until(lambda: said == [1])

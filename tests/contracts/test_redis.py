@@ -126,6 +126,14 @@ class TestRedisCallBudget(CallBudgetContract):
         keys.pass_time(20.0)
         assert set(neighbour.closings()) == {"a"}
 
+    def test_limits_are_what_the_vendor_said_for_a_day(self, keys, budget, neighbour):
+        assert neighbour.limits() == {}
+        budget.learn("tushare:daily:0a", 50)
+        budget.learn("tushare:daily:0a", 40)
+        assert neighbour.limits() == {"tushare:daily:0a": 40}
+        keys.pass_time(86_400.0)
+        assert neighbour.limits() == {}
+
     def test_who_looks_sees_the_budgets_of_one_prefix_taken_by_its_letters(self, keys):
         client = keys.client()
         pattern = RedisCallBudget(client, keys.clock, 1.0, f"{keys.prefix}:[ab]*")
@@ -199,6 +207,8 @@ class TestRedisCallBudgetWithoutRedis(CallBudgetContract):
             budget.usage()
         with pytest.raises(BrokerUnavailable):
             budget.closings()
+        with pytest.raises(BrokerUnavailable):
+            budget.limits()
 
 
 class TestRedisAlertMemory(AlertMemoryContract):

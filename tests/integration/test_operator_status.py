@@ -164,6 +164,10 @@ def test_calls_of_the_last_minute_and_what_is_left_are_shown(fleet):
     assert told["calls"][key] == 2
     (line,) = [line for line in fleet.run("status").out.splitlines() if line.startswith(key)]
     assert line.split()[1:] == ["2", "188"]  # 95 % of 200 a minute
+    fleet.redis_call(lambda redis: redis.set(f"{prefix}:learned:{key}", 50, px=60_000))
+    assert fleet.run("status", "--json").json["limits"][key] == 50
+    (line,) = [line for line in fleet.run("status").out.splitlines() if line.startswith(key)]
+    assert line.split()[1:] == ["2", "48"]
 
 
 def test_watching_ends_cleanly_with_ctrl_c(fleet):

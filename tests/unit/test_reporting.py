@@ -47,7 +47,14 @@ class Topic(InMemoryNotifications):
 
     def acknowledge(self) -> None:
         while self.waiting:
-            self.waiting.pop(0)()
+            self.waiting.pop(0)(True)
+
+    def give_up(self) -> None:
+        """Say of all that was told that it is not kept, and forget it."""
+        self._alerts.clear()
+        self._reports.clear()
+        while self.waiting:
+            self.waiting.pop(0)(False)
 
 
 class Store(InMemoryOutbox):
@@ -150,7 +157,7 @@ def test_acknowledgements_from_many_threads_are_marked_with_one_call(parts: Stac
     alerts = [replace(ALERT, subject=f"n{n}") for n in range(20)]
     reporter.raise_alerts(alerts)
     reporter.settle()
-    threads = [threading.Thread(target=told) for told in parts.notifications.waiting]
+    threads = [threading.Thread(target=told, args=(True,)) for told in parts.notifications.waiting]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -226,6 +233,41 @@ def test_what_waits_for_its_acknowledgement_is_not_told_again_for_a_minute(parts
     assert told(parts) == ["The worker is held"] * 2
     later(parts, reporter, 30)
     assert told(parts) == ["The worker is held"] * 2
+
+
+def test_what_is_known_not_to_be_kept_is_told_again_after_five_seconds(parts: Stack, reporter: Reporter):
+    name = account(parts, reporter)
+    reporter.raise_alerts([ALERT])
+    parts.notifications.give_up()
+    later(parts, reporter, 4)
+    assert told(parts) == []
+    later(parts, reporter, 1)
+    assert told(parts) == [name, "The worker is held"]
+    later(parts, reporter, 30)
+    assert told(parts) == [name, "The worker is held"], "the topic has not spoken of it yet"
+    parts.notifications.acknowledge()
+    later(parts, reporter, 120)
+    assert told(parts) == [name, "The worker is held"]
+    assert parts.outbox.told == {name, ALERT.alert_id}
+
+
+def test_the_end_of_an_alert_is_not_told_before_the_alert(parts: Stack, reporter: Reporter):
+    reporter.raise_alerts([ALERT])
+    parts.notifications.give_up()
+    reporter.resolve(ALERT.key, RECOVERY)
+    assert told(parts) == ["The worker is held", "The worker goes on"]
+
+
+def test_of_what_is_not_kept_the_newest_thousand_are_remembered(parts: Stack, reporter: Reporter, monkeypatch):
+    monkeypatch.setattr(telling, "MOST_FAILED", 2)
+    reporter.settle()
+    reporter.raise_alerts([replace(ALERT, title=f"number {n}", subject=f"n{n}") for n in range(3)])
+    parts.notifications.give_up()
+    later(parts, reporter, 5)
+    assert told(parts) == ["number 1", "number 2"]
+    parts.notifications.acknowledge()
+    later(parts, reporter, 60)
+    assert told(parts) == ["number 1", "number 2", "number 0"], "the store knows the rest"
 
 
 def test_what_a_search_tells_again_is_left_alone_by_the_next_ones(parts: Stack):

@@ -148,8 +148,7 @@ def _budget(status: FleetStatus) -> RenderableType:
     table = _table("calls of the last minute", ">made", ">left", "closed for")
     for key in sorted({*(status.calls or {}), *(status.closings or {})}):
         made, closed = (status.calls or {}).get(key, 0), (status.closings or {}).get(key, 0.0)
-        left = 0 if closed > 0 else max(0, status.calls_per_minute - made)
-        table.add_row(escape(key), str(made), str(left), span(closed) if closed > 0 else "")
+        table.add_row(escape(key), str(made), str(status.calls_left(key)), span(closed) if closed > 0 else "")
     return table
 
 

@@ -48,12 +48,21 @@ class FleetStatus:
     """Calls of the last minute, per key of the call budget."""
     closings: Mapping[str, float] | None = None
     """Seconds until a key that the vendor closed opens again."""
+    limits: Mapping[str, int] | None = None
+    """What the vendor said a key may have in a minute."""
     calls_per_minute: int = 0
     """What one key may have, unless the vendor said less."""
     letters: int | None = None
     missing_topics: Sequence[str] | None = None
     faults: Mapping[str, str] = field(default_factory=dict)
     """``Kafka`` or ``Redis`` -> why it could not be asked."""
+
+    def calls_left(self, key: str) -> int:
+        """Return how many calls of `key` the fleet may still make in this minute."""
+        if (self.closings or {}).get(key, 0.0) > 0:
+            return 0
+        limit = min(self.calls_per_minute, (self.limits or {}).get(key, self.calls_per_minute))
+        return max(0, limit - (self.calls or {}).get(key, 0))
 
     @property
     def wrong(self) -> list[str]:
@@ -121,6 +130,7 @@ class FleetWatch:
         workers = _asked("Redis", faults, lambda: heartbeats_in(self._client(), self._settings).alive())
         calls = _asked("Redis", faults, lambda: self._budget().usage())
         closings = _asked("Redis", faults, lambda: self._budget().closings())
+        limits = _asked("Redis", faults, lambda: self._budget().limits())
         return FleetStatus(
             taken_at=datetime.now(UTC),
             group=self._config.group_id,
@@ -129,6 +139,7 @@ class FleetWatch:
             members=members,
             calls=calls,
             closings=closings,
+            limits=limits,
             calls_per_minute=int(self._settings.sources.tushare.calls_per_minute * BUDGET_SHARE),
             letters=letters,
             missing_topics=missing,
@@ -173,6 +184,7 @@ def as_object(status: FleetStatus) -> dict[str, object]:
             "calls": status.calls,
             "closings": status.closings,
             "calls_per_minute": status.calls_per_minute,
+            "limits": status.limits,
             "dead_letters": status.letters,
             "missing_topics": status.missing_topics,
             "faults": status.faults,

@@ -10,14 +10,14 @@ from typing import Protocol, TypeAlias
 
 from ginkgo_data.domain.model.quality import Alert, DataQualityReport
 
-Told: TypeAlias = Callable[[], None]
-"""Called once, from any thread, when a message is known to be kept."""
+Told: TypeAlias = Callable[[bool], None]
+"""Called once, from any thread, with whether a message is known to be kept; one given up as lost may be kept."""
 
 
 class Notifications(Protocol):
     """The notification topic. Telling never holds up work: a failure is logged and counted, not raised.
 
-    A `told` that is given is called when the message is kept, at once or later; never when it is not.
+    A `told` that is given is called when the end of the message is known, at once or later.
     """
 
     def report(self, report: DataQualityReport, told: Told | None = None) -> None:

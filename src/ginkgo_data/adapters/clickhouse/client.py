@@ -135,6 +135,9 @@ def _server(config: ClickHouseConfig) -> Client:
         password=config.password.get_secret_value(),
         connect_timeout=config.connect_timeout,
         send_receive_timeout=config.timeout,
+        compress=config.compression if config.compression != "none" else False,
+        ca_cert=str(config.ca_cert.expanduser()) if config.ca_cert else None,
+        verify=config.verify,
         autogenerate_session_id=False,
         client_name="ginkgo_data",
     )

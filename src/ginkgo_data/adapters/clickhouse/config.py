@@ -20,6 +20,7 @@ ALLOWED = (
 DATABASE = "ginkgo"
 """Database used where the address names none."""
 
+_TLS = "allowed: with an address clickhouses://..., or not at all"
 _DATABASE_NAME = re.compile(r"^\w[\w-]*$")
 _SERVER_PORTS = {False: 8123, True: 8443}
 _ON_OFF = {"1": True, "true": True, "0": False, "false": False}
@@ -38,6 +39,15 @@ class ClickHouseConfig(BaseModel):
     """Where the store is, without the password; forms: see `ALLOWED`."""
     password: SecretStr = SecretStr("")
     """Of a server; given here, it is used instead of one in `url`."""
+    password_file: Path | None = None
+    """A file that holds the password of a server (a container's secret), read when the configuration is; the end of
+    its last line does not count. Not together with `password`."""
+    ca_cert: Path | None = None
+    """Certificates (PEM) that a server's must go back to; certifi's where none are named. TLS only."""
+    verify: bool = True
+    """Whether a server's certificate is checked. TLS only."""
+    compression: Literal["lz4", "zstd", "none"] = "lz4"
+    """Of what goes to a server and comes back."""
     layout: Literal["native", "ginkgo"] = "native"
     """Whose table of bars: ``native`` is this package's own, ``ginkgo`` the one that GTM's readers know (cents, whole
     lots, bars as traded). Everything else lies in tables of this package in both."""
@@ -48,6 +58,13 @@ class ClickHouseConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
+    def _read_password(cls, given: object) -> object:
+        if not isinstance(given, Mapping) or not isinstance(path := given.get("password_file"), str | Path):
+            return given
+        return {**given, "password": _password_in(Path(path), given)}
+
+    @model_validator(mode="before")
+    @classmethod
     def _take_password_out(cls, given: object) -> object:
         if not isinstance(given, Mapping) or not isinstance(given.get("url"), str):
             return given
@@ -55,7 +72,7 @@ class ClickHouseConfig(BaseModel):
         # A chdb address holds no password, and urlsplit would take the slashes off an absolute directory.
         plain = given["url"].strip() if parts.scheme == "chdb" else _without_password(parts)
         values = {**given, "url": plain}
-        if parts.password and not _secret(given.get("password")):
+        if parts.password and not _secret(given.get("password")) and not given.get("password_file"):
             values["password"] = SecretStr(unquote(parts.password))
         return values
 
@@ -77,6 +94,15 @@ class ClickHouseConfig(BaseModel):
             fault = f"{self.database!r} cannot be the name of a database (letters, digits, _ and -)"
         if fault:
             raise ValueError(_refusal(self.url, fault))
+        return self
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> ClickHouseConfig:
+        given = f"ca_cert is {str(self.ca_cert)!r}" if self.ca_cert else "" if self.verify else "verify is false"
+        if given and not self.secure:
+            raise ValueError(f"{given}, and {self.url} is spoken to without TLS; {_TLS}")
+        if self.ca_cert and not self.ca_cert.expanduser().is_file():
+            raise ValueError(f"{given}, where no file is; allowed: a file of certificates (PEM)")
         return self
 
     @property
@@ -139,6 +165,21 @@ def _without_password(parts: SplitResult) -> str:
     user, _, place = parts.netloc.rpartition("@")
     name = quote(unquote(user.partition(":")[0]), safe="")
     return parts._replace(netloc=f"{name}@{place}" if name else place).geturl()
+
+
+def _password_in(path: Path, given: Mapping[str, object]) -> SecretStr:
+    """Return what is in the file; raise `ValueError` naming it when that is nothing, or there is another password."""
+    try:
+        text = path.expanduser().read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise ValueError(f"password_file {str(path)!r} cannot be read: {reason}") from None
+    if not text:
+        raise ValueError(f"password_file {str(path)!r} is empty; allowed: a file with the password")
+    known = _secret(given.get("password"))
+    if known and known != text:
+        raise ValueError(f"password and password_file ({str(path)!r}) are both given; allowed: one of them")
+    return SecretStr(text)
 
 
 def _refusal(url: str, fault: str) -> str:

@@ -50,11 +50,11 @@ class KafkaNotifications:
             return self._failures
 
     def report(self, report: DataQualityReport, told: Told | None = None) -> None:
-        """Publish a job's report, whole; `told` is called when the broker has acknowledged it."""
+        """Publish a job's report, whole; `told` is called with the broker's word on it."""
         self._post(REPORT_KEY, encode_report(report), told)
 
     def alert(self, alert: Alert, told: Told | None = None) -> None:
-        """Publish an alert; `told` is called when the broker has acknowledged it."""
+        """Publish an alert; `told` is called with the broker's word on it."""
         self._post(ALERT_KEY, encode_alert(alert, self._node_id), told)
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
@@ -66,10 +66,12 @@ class KafkaNotifications:
             with self._lock:
                 self._failures += 1
             self._outage.failed(f"{message.get('type')} was not told: {reason}")
+            if told is not None:
+                told(False)
 
         def kept() -> None:
             self._outage.over()
             if told is not None:
-                told()
+                told(True)
 
         self._producer.post(self._topic, to_bytes(message), key.encode(), failed, kept)

@@ -44,14 +44,14 @@ class InMemoryNotifications:
         with self._lock:
             self._reports.append(report)
         if told:
-            told()
+            told(True)
 
     def alert(self, alert: Alert, told: Told | None = None) -> None:
         """Keep an alert; `told` is called at once."""
         with self._lock:
             self._alerts.append(alert)
         if told:
-            told()
+            told(True)
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         """Keep an event as it is now, whatever becomes of `data`."""

@@ -41,6 +41,14 @@ return left
 )
 
 
+_LIMITS = """
+-- KEYS learned limits. Returns each.
+local limits = {}
+for i, key in ipairs(KEYS) do limits[i] = tonumber(redis.call('GET', key) or '0') end
+return limits
+"""
+
+
 def calls_granted(client: RedisClient, prefix: str) -> Mapping[str, int]:
     """Return the calls of the last minute by budget key (the name without `prefix`). Raises `BrokerUnavailable`."""
     return _read(client, "usage of the call budgets", prefix, _USAGE, [int(MINUTE * _MICROSECONDS)])
@@ -50,6 +58,11 @@ def closed_for(client: RedisClient, prefix: str) -> Mapping[str, float]:
     """Return the seconds left of the closings by budget key. Raises `BrokerUnavailable`."""
     left = _read(client, "closings of the call budgets", prefix, _LEFT, [])
     return {key: microseconds / _MICROSECONDS for key, microseconds in left.items()}
+
+
+def limits_learned(client: RedisClient, prefix: str) -> Mapping[str, int]:
+    """Return the limits that the vendor named, calls a minute by budget key. Raises `BrokerUnavailable`."""
+    return _read(client, "limits of the call budgets", prefix, _LIMITS, [])
 
 
 def _read(client: RedisClient, what: str, prefix: str, script: str, args: list[float | str]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from ginkgo_data.adapters.redis.budget_notes import BudgetNotes, Known, milliseconds
 from ginkgo_data.adapters.redis.budget_scripts import ANSWERED, CLOSE, DAY, RECORD, TAKE, WATCH, TakeReply
-from ginkgo_data.adapters.redis.budget_usage import calls_granted, closed_for
+from ginkgo_data.adapters.redis.budget_usage import calls_granted, closed_for, limits_learned
 from ginkgo_data.adapters.redis.client import RedisClient
 from ginkgo_data.adapters.redis.local_share import MINUTE, LocalShare
 from ginkgo_data.domain.model.errors import BrokerUnavailable
@@ -130,6 +130,10 @@ class RedisCallBudget:
     def closings(self) -> Mapping[str, float]:
         """Return for how many seconds the closed keys stay closed. Raises `BrokerUnavailable`."""
         return closed_for(self._client, f"{self._prefix}:closed:")
+
+    def limits(self) -> Mapping[str, int]:
+        """Return the calls a minute of keys whose limit the vendor has named. Raises `BrokerUnavailable`."""
+        return limits_learned(self._client, f"{self._prefix}:learned:")
 
     def _ask(self, key: str, per_minute: int) -> TakeReply:
         """Ask Redis, telling it what it cannot know. Raises `BrokerUnavailable`."""

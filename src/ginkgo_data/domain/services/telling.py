@@ -28,6 +28,9 @@ _Value = TypeVar("_Value")
 PATIENCE = 60.0
 """Seconds for which nobody tells again what may still be acknowledged: the one who told it, or another worker."""
 
+FAILED_REST = 5.0
+"""Seconds from a telling to the next of what the topic is known not to hold."""
+
 UNSTORED_PATIENCE = 30.0
 """The same for an alert that no store holds, so that nobody else could tell it."""
 
@@ -38,8 +41,9 @@ STORE_REST = 10.0
 """Seconds without a call after the store has failed one: each may take as long as a connection takes to fail."""
 
 MOST_UNSTORED = 1_000
+MOST_FAILED = 1_000
 MOST_REMEMBERED = 10_000
-"""Alerts that no store holds, and ids; the oldest go first. Without its id a message is told once more."""
+"""Alerts that no store holds, messages not kept, and ids; the oldest go first. Without its id a message is told twice."""
 
 
 class Telling:
@@ -59,6 +63,8 @@ class Telling:
         """Acknowledged, not yet marked in the store."""
         self._unstored: dict[str, Alert] = {}
         """Alerts that the store did not take and nobody acknowledged."""
+        self._failed: dict[str, _Tell] = {}
+        """What the topic is known not to hold, in the order it was told."""
         self._sweep_at = self._store_rests_until = clock.monotonic()
 
     def report(self, report: DataQualityReport) -> None:
@@ -66,12 +72,16 @@ class Telling:
         self._post(report.report_id, partial(self._notifications.report, report))
 
     def alert(self, alert: Alert) -> None:
-        """Store an alert and tell it; one that cannot be stored is told all the same, and kept here until then."""
+        """Store an alert and tell it; one that cannot be stored is told all the same, and kept here until then.
+
+        What failed is told again before it: the end of an outage does not come before its begin.
+        """
         try:
             self._outbox.write_alert(alert)
         except Exception as error:  # whatever is wrong with the store, this alert may be the one that says so
             log.warning("alert %s is told without being stored: %s: %s", alert.key, type(error).__name__, error)
             self._keep(alert)
+        self._tell_failed(rest=0.0)
         self._post(alert.alert_id, partial(self._notifications.alert, alert))
 
     def settle(self) -> None:
@@ -82,6 +92,7 @@ class Telling:
         """
         now = self._clock.monotonic()
         self._forget(now)
+        self._tell_failed(FAILED_REST)
         for step in (self._tell_unstored, self._mark, self._sweep):
             try:
                 step(now)
@@ -90,6 +101,15 @@ class Telling:
                 log.warning("telling goes on later: %s: %s", type(error).__name__, error)
 
     # -- the steps of settling ------------------------------------------------------------------
+
+    def _tell_failed(self, rest: float) -> None:
+        """Tell again, in order, what is known not to be kept and was told `rest` seconds ago or earlier."""
+        told_before = self._clock.monotonic() - rest
+        with self._lock:
+            due = [known for known in self._failed if self._posted.get(known, told_before) <= told_before]
+            again = [(message_id, self._failed.pop(message_id)) for message_id in due]
+        for message_id, tell in again:
+            self._post(message_id, tell)
 
     def _tell_unstored(self, now: float) -> None:
         """Tell again the alerts that nobody else could tell; a store that is back takes them first."""
@@ -147,10 +167,15 @@ class Telling:
             self._posted.pop(message_id, None)
             self._posted[message_id] = self._clock.monotonic()
             _keep_newest(self._posted, MOST_REMEMBERED)
-        tell(partial(self._acknowledged, message_id))
+        tell(partial(self._ended, message_id, tell))
 
-    def _acknowledged(self, message_id: str) -> None:
+    def _ended(self, message_id: str, tell: _Tell, kept: bool) -> None:
         with self._lock:
+            if not kept:
+                self._failed[message_id] = tell
+                _keep_newest(self._failed, MOST_FAILED)
+                return
+            self._failed.pop(message_id, None)
             self._unstored.pop(message_id, None)
             self._told[message_id] = None
             _keep_newest(self._told, MOST_REMEMBERED)
