@@ -43,7 +43,7 @@ STORE_REST = 10.0
 MOST_UNSTORED = 1_000
 MOST_FAILED = 1_000
 MOST_REMEMBERED = 10_000
-"""Alerts that no store holds, messages not kept, and ids; the oldest go first. Without its id a message is told twice."""
+"""Alerts that no store holds, messages not kept, ids; the oldest go first. Without its id a message is told twice."""
 
 
 class Telling:
