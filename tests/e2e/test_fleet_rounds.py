@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
+import pytest
+
 from support.vendor import MarketSpec
 from support.worker_fleet import Fleet, command
 
@@ -56,6 +58,7 @@ def test_a_backfill_goes_on_in_pieces_while_fresh_snapshots_overtake_it(fleets):
     assert len(calls) == len(BACKFILL) + 3, "nothing was asked twice"
 
 
+@pytest.mark.soak
 def test_a_command_whose_turn_never_came_in_a_round_is_not_given_up(fleets):
     # Commands that do not coalesce (each ends on another session), each longer than a round: one has its turn, the
     # others wait. Waiting is no fault of theirs, however many rounds it lasts.

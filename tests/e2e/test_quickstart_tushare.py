@@ -58,7 +58,7 @@ def test_a_market_is_collected_with_one_call_for_all_codes(server, tmp_path):
 
 @pytest.mark.parametrize(
     "fault",
-    [http_status(500), dropped(), slow(3.0), rate_limited(200)],
+    [http_status(500), dropped(), slow(3.0), pytest.param(rate_limited(200), marks=pytest.mark.soak)],
     ids=["HTTP 500", "dropped connection", "slow answer", "rate limit"],
 )
 def test_passing_trouble_is_overcome(server, tmp_path, fault):

@@ -38,7 +38,9 @@ needs_redis_process = pytest.mark.skipif(redis_missing() is not None, reason=str
 
 def consumer(bootstrap: str, group: str, protocol: str = "classic") -> Consumer:
     settings = {"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest", "log_level": 0}
-    return Consumer({**settings, "enable.auto.commit": False, "group.protocol": protocol})
+    # A broker that was killed may miss a member's leaving, and waits for the end of its session.
+    quick = {"session.timeout.ms": 6000} if protocol == "classic" else {}
+    return Consumer({**settings, "enable.auto.commit": False, "group.protocol": protocol, **quick})
 
 
 def produce(bootstrap: str, topic: str, *values: bytes) -> None:
