@@ -60,6 +60,28 @@ class CallBudgetContract:
         assert budget.take("k", 2) == 0.0
         assert MINUTE - 21 - TOLERANCE <= budget.take("k", 2) <= MINUTE - 21
 
+    def test_a_call_counts_until_a_minute_after_its_return(
+        self, budget: CallBudget, pass_time: Callable[[float], None]
+    ) -> None:
+        budget.take("k", 2)
+        budget.take("k", 2)
+        pass_time(20)
+        budget.returned("k")
+        pass_time(40)
+        assert budget.take("k", 2) == 0.0, "one of them has not returned within a minute"
+        assert 20 - TOLERANCE <= budget.take("k", 2) <= 20
+        pass_time(10)
+        assert 50 - TOLERANCE <= budget.take("k", 1) <= 50
+        for _ in range(3):
+            budget.returned("k")
+        assert MINUTE - TOLERANCE <= budget.take("k", 1) <= MINUTE, "the last one returned just now"
+
+    def test_a_return_of_a_call_that_nobody_made_changes_nothing(self, budget: CallBudget) -> None:
+        budget.returned("k")
+        assert budget.take("k", 1) == 0.0
+        budget.returned("other")
+        assert budget.take("k", 1) > 0
+
     def test_keys_have_budgets_of_their_own(self, budget: CallBudget) -> None:
         budget.take("a", 1)
         assert budget.take("b", 1) == 0.0

@@ -10,6 +10,7 @@ move to the work topic, where they do not expire.
 from __future__ import annotations
 
 import logging
+import math
 from datetime import datetime
 
 from ginkgo_data.domain.model.errors import BrokerUnavailable, GinkgoDataError
@@ -48,6 +49,12 @@ class Hold:
         """Whether the broker still takes what is moved to the work topic."""
         return self.reason is not None and not self._of_broker
 
+    @property
+    def alert_in(self) -> float:
+        """Seconds until the alert of the hold under way is due; infinite where there is none to be told."""
+        waits = self.reason is not None and self._told is None
+        return max(0.0, self._alert_after - self.seconds) if waits else math.inf
+
     def begin(self, reason: str, of_broker: bool) -> None:
         """Note that the worker cannot go on, for `reason`; a hold under way goes on."""
         if self.reason is None:
@@ -58,6 +65,10 @@ class Hold:
             alert = self._alert(Severity.ERROR, "cannot work", reason)
             self._told = alert.key
             self._reporter.raise_alerts([alert])
+
+    def renew(self, reporter: Reporter, alert_after: float) -> None:
+        """Tell from now on through `reporter`; a hold under way goes on."""
+        self._reporter, self._alert_after = reporter, alert_after
 
     def end(self) -> None:
         """Note that the worker works again; idempotent."""

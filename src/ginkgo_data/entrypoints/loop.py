@@ -67,6 +67,11 @@ class Loop:
         self.progress_at = parts.clock.monotonic()
         """When the loop last moved (the clock's monotonic seconds)."""
 
+    def renew(self, parts: WorkerParts, options: WorkerOptions) -> None:
+        """Work from now on with these; called between two turns."""
+        self._parts, self._options = parts, options
+        self.hold.renew(parts.reporter, options.hold_alert_after)
+
     def turn(self, intake: Intake) -> None:
         """Take what waits and work it as one round; what is in hand goes first and stops the intake."""
         self.progressed()
@@ -158,7 +163,8 @@ class Loop:
             intake.hold(False)  # what waits behind it is moved as well
         else:
             intake.hold(True)
-        self._parts.clock.wait(self._options.backoff.delay(1 + int(self.hold.seconds // 5)))
+        pause = self._options.backoff.delay(1 + int(self.hold.seconds // 5))
+        self._parts.clock.wait(min(pause, self.hold.alert_in + 0.001))
 
     def _work_again(self, intake: Intake) -> None:
         self.hold.end()

@@ -9,13 +9,20 @@ from typing import Protocol
 
 
 class CallBudget(Protocol):
-    """A sliding window of one minute per key: in no 60 seconds more calls than the limit are granted."""
+    """A sliding window of one minute per key: in no 60 seconds does the vendor meet more calls than the limit.
+
+    When the vendor met a call is known only to lie between its grant and its return, so it counts until a minute after
+    its return. One that does not return within a minute counts for a minute from its grant.
+    """
 
     def take(self, key: str, per_minute: int) -> float:
         """Ask for one call of `key`. Return 0.0 if it is granted (and counted), else the seconds until it may be.
 
         A refused call is not counted. Raises `ValueError` when `per_minute` is below 1.
         """
+
+    def returned(self, key: str) -> None:
+        """Note that a call of `key` that was granted to the caller is over, however it ended."""
 
     def close_until_open(self, key: str, seconds: float) -> None:
         """Grant no call of `key` for `seconds`: the vendor has said that its quota is used up.

@@ -17,6 +17,8 @@ PROBE = 30.0
 """Seconds for which a probe counts as under way: after them the next one is granted."""
 PROBE_STEP = 0.5
 """Longest wait, in seconds, that is told while a probe is under way: its answer may come at any moment."""
+MOST_UNDER_WAY = 1000
+"""Calls of a key whose return is waited for; beyond that the oldest have been forgotten by their caller."""
 DAY = 86_400.0
 """Seconds for which a limit is believed."""
 
@@ -36,6 +38,7 @@ class InMemoryCallBudget:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._granted: dict[str, deque[float]] = {}
+        self._under_way: dict[str, deque[float]] = {}
         self._closings: dict[str, _Closing] = {}
         self._learned: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
@@ -52,9 +55,18 @@ class InMemoryCallBudget:
             if opens > now:
                 return max(math.ceil((opens - now) * 1000), 1) / 1000
             self._granted[key].append(now)
+            self._under_way.setdefault(key, deque(maxlen=MOST_UNDER_WAY)).append(now)
             if closing := self._closings.get(key):
                 closing.probe_until = now + PROBE
             return 0.0
+
+    def returned(self, key: str) -> None:
+        """Count the oldest call of `key` that is under way from now on."""
+        with self._lock:
+            under_way, granted = self._under_way.get(key), self._granted.get(key, deque())
+            if under_way and (began := under_way.popleft()) in granted:
+                granted.remove(began)
+                granted.append(self._clock.monotonic())
 
     def close_until_open(self, key: str, seconds: float) -> None:
         """Grant no call of `key` for `seconds`, then one as a probe; a shorter closing opens no longer one early."""

@@ -95,8 +95,9 @@ TAKE = (
 -- KEYS known window closed doubt probe asked learned
 -- ARGV limit, minute, grace; then what the worker knows and we may not: doubtful (1: calls were granted without us),
 -- closing (ms), unanswered (1: a closing we were not told of), learned (0: nothing), for how long (ms), news (1: it is)
--- Returns {0, 0, ...} granted; {wait, 0, ...} refused; {wait, left, ...} not known for another `left` (wait: of a
+-- Returns {0, 0, ..., when} granted; {wait, 0, ...} refused; {wait, left, ...} not known for another `left` (wait: of a
 -- closing or a probe); then closed for, whether a probe is wanted, probe under way for, learned limit, for how long.
+-- `when` (0: not granted) names the call in the window for `RETURNED`.
 local now = present()
 local limit, minute, grace = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local newest = redis.call('LINDEX', KEYS[2], 0)
@@ -118,7 +119,9 @@ end
 local learned = tonumber(redis.call('GET', KEYS[7]) or '0')
 if learned > 0 then limit = math.min(limit, learned) end
 local closed, probe, asked = lasting(KEYS[3]), redis.call('EXISTS', KEYS[5]), lasting(KEYS[6])
-local function reply(wait, unknown) return {wait, unknown, closed, probe, asked, learned, lasting(KEYS[7])} end
+local function reply(wait, unknown, granted)
+  return {wait, unknown, closed, probe, asked, learned, lasting(KEYS[7]), granted or 0}
+end
 local wait = math.max(closed, math.min(asked, STEP))
 if left > 0 then return reply(wait, left) end
 forget(KEYS[2], now - minute)
@@ -132,7 +135,7 @@ if probe == 1 then
   redis.call('PEXPIRE', KEYS[5], text(DAY))
   asked = PROBE * 1000
 end
-return reply(0, 0)
+return reply(0, 0, now)
 """
 )
 
@@ -151,11 +154,13 @@ class TakeReply(NamedTuple):
     limit: int
     """Calls a minute by the vendor's word; 0: it has said none."""
     limit_for: float
+    granted_at: int
+    """Name of the granted call in the window, 0 of none."""
 
     @classmethod
     def of(cls, numbers: Sequence[int]) -> TakeReply:
         """Return the reply that the script gave as `numbers`."""
-        wait, unknown, closed, wanted, probe, limit, limit_left = numbers
+        wait, unknown, closed, wanted, probe, limit, limit_left, granted_at = numbers
         return cls(
             wait / _MICROSECONDS,
             max(unknown, 0) / _MICROSECONDS,
@@ -164,6 +169,7 @@ class TakeReply(NamedTuple):
             probe / _MICROSECONDS,
             limit,
             limit_left / _MICROSECONDS,
+            granted_at,
         )
 
 
@@ -183,6 +189,21 @@ forget(KEYS[1], now - minute)
 redis.call('LPUSH', KEYS[1], text(now))
 redis.call('PEXPIRE', KEYS[1], text(minute / 1000 + 1000))
 return {0}
+"""
+)
+
+RETURNED = (
+    PRESENT
+    + """
+-- KEYS window; ARGV when the call was granted. Counts it from now on; where it counts no more, nothing that old is there.
+for _, granted in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+  if tonumber(granted) <= tonumber(ARGV[1]) then
+    redis.call('LREM', KEYS[1], 1, granted)
+    redis.call('LPUSH', KEYS[1], text(present()))
+    break
+  end
+end
+return {}
 """
 )
 

@@ -11,8 +11,9 @@ import threading
 from collections.abc import Mapping
 
 from ginkgo_data.adapters.redis.budget_notes import BudgetNotes, Known, milliseconds
-from ginkgo_data.adapters.redis.budget_scripts import ANSWERED, CLOSE, DAY, RECORD, TAKE, WATCH, TakeReply
+from ginkgo_data.adapters.redis.budget_scripts import ANSWERED, CLOSE, DAY, RECORD, RETURNED, TAKE, WATCH, TakeReply
 from ginkgo_data.adapters.redis.budget_usage import calls_granted, closed_for, limits_learned
+from ginkgo_data.adapters.redis.calls_under_way import CallsUnderWay
 from ginkgo_data.adapters.redis.client import RedisClient
 from ginkgo_data.adapters.redis.local_share import MINUTE, LocalShare
 from ginkgo_data.domain.model.errors import BrokerUnavailable
@@ -45,6 +46,7 @@ class RedisCallBudget:
         self._prefix = key_prefix
         self._local = LocalShare(fallback_share)
         self._notes = BudgetNotes()
+        self._under_way = CallsUnderWay()
         self._alone_since: float | None = None
         self._unshared: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -67,10 +69,26 @@ class RedisCallBudget:
             reply = self._ask(key, per_minute)
         except BrokerUnavailable:
             return _rounded(self._take_alone(key, per_minute, self._client.retry_in))
+        if reply.granted_at:
+            with self._lock:
+                self._under_way.granted(key, reply.granted_at)
         if reply.wait or not reply.unknown_for:
             return _rounded(reply.wait)
         delay = self._take_alone(key, per_minute, reply.unknown_for)
         return _rounded(delay or self._count(key))
+
+    def returned(self, key: str) -> None:
+        """Count the oldest call of `key` that is under way here from now on; without Redis' help if it is away."""
+        with self._lock:
+            began = self._under_way.returned(key)
+            if isinstance(began, float):
+                self._local.move(key, began, self._clock.monotonic())
+        if not isinstance(began, int):
+            return
+        try:
+            self._client.run(f"return of {key}", RETURNED, self._keys(key, "window"), [began])
+        except BrokerUnavailable as error:
+            logger.debug("a call counts from its grant: %s", error)
 
     def close_until_open(self, key: str, seconds: float) -> None:
         """Grant no call of `key` for `seconds`, then one as a probe; a shorter closing opens no longer one early."""
@@ -172,6 +190,7 @@ class RedisCallBudget:
             if not delay:
                 self._unshared[key] = now
                 self._notes.grant(key, now)
+                self._under_way.granted(key, now)
             return delay
 
     def _count(self, key: str) -> float:

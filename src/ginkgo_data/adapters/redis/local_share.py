@@ -36,6 +36,13 @@ class LocalShare:
         granted.append(now)
         return 0.0
 
+    def move(self, key: str, began: float, now: float) -> None:
+        """Count the call of `key` that was granted at `began` from `now` on, if it still counts."""
+        granted = self._granted.get(key, deque())
+        if began in granted:
+            granted.remove(began)
+            granted.append(now)
+
     def last(self, key: str) -> float | None:
         """Return when the latest call of `key` was granted here; None when that no longer counts."""
         granted = self._granted.get(key)

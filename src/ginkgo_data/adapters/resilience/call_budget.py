@@ -33,6 +33,10 @@ class NotingCallBudget:
                 self._refused.pop(key, None)
         return delay
 
+    def returned(self, key: str) -> None:
+        """As the port says."""
+        self._inner.returned(key)
+
     def close_until_open(self, key: str, seconds: float) -> None:
         """As the port says."""
         self._inner.close_until_open(key, seconds)

@@ -116,7 +116,10 @@ class TushareClient:
         waiting = self._await_budget(api)
         if waiting is not None:
             return waiting
-        answer = self._post(api, params)
+        try:
+            answer = self._post(api, params)
+        finally:
+            self._budget.returned(self.config.budget_key(api))
         if isinstance(answer, Page):
             self._budget.answered(self.config.budget_key(api))
             return answer
