@@ -45,7 +45,7 @@ def test_a_password_given_beside_the_address_is_used():
     ("url", "fault"),
     [
         ("http://:secret@cache", "its scheme is 'http'"),
-        ("redis://:secret@cache:many/0", "Port could not be cast"),
+        ("redis://:secret@cache:many/0", "port cannot be read"),
         ("redis:///0", "it names no host"),
         ("redis://:secret@cache/first", "'first' is no number of a database"),
         ("redis://:secret@cache/0?timeout=3", "it has options"),

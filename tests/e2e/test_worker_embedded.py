@@ -92,3 +92,34 @@ def test_wrong_options_are_said_and_end_with_2(folder, options, said):
     assert process.returncode == 2
     assert said in err
     assert "Traceback" not in err
+
+
+FAULTY = "worker: {concurrency: 0, node_id: planted-node}\nquality: {alert_cooldwn: 1}\n"
+
+
+def test_with_a_faulty_file_it_works_all_the_same_and_says_what_counts_instead(folder):
+    with (folder / "worker.yml").open("a") as file:
+        file.write(FAULTY)
+    process = worker(folder)
+    out, err = process.communicate(command("stockinfo"), timeout=60)
+    assert process.returncode == 0, err
+    assert json.loads(out)["outcome"] == "done"
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert {line["node_id"] for line in lines} == {"planted-node"}
+    faults = [line["message"] for line in lines if line["message"].startswith("configuration: ")]
+    place = folder / "worker.yml"
+    assert faults[0].startswith(f"configuration: {place}:3:23: worker.concurrency: found 0; allowed: a whole number")
+    assert faults[0].endswith("used instead: worker.concurrency is 8")
+    assert "did you mean alert_cooldown?" in faults[1]
+    assert any(line["message"].startswith("A worker was started with a faulty configuration: ") for line in lines)
+
+
+def test_a_faulty_file_is_the_end_where_that_is_asked_for(folder):
+    with (folder / "worker.yml").open("a") as file:
+        file.write(FAULTY)
+    process = worker(folder, "--strict-config")
+    out, err = process.communicate(command("stockinfo"), timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert "worker.concurrency: found 0" in err
+    assert "alert_cooldwn" in err
+    assert "Traceback" not in err

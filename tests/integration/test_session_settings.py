@@ -8,8 +8,8 @@ import pytest
 
 from ginkgo_data.domain.model.errors import ConfigurationError
 from ginkgo_data.entrypoints.container import Container
+from ginkgo_data.entrypoints.data_sections import SourceSettings
 from ginkgo_data.entrypoints.loading import load_settings
-from ginkgo_data.entrypoints.settings import SourceSettings
 
 
 def sources(tmp_path: Path, text: str) -> SourceSettings:

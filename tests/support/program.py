@@ -67,5 +67,6 @@ def _hear_ctrl_c() -> None:
 
 def _quiet_environment() -> dict[str, str]:
     """Return the environment without anything that configures the program, at a width that cuts no line."""
-    ours = ("GINKGO_", "TUSHARE_")
-    return {**{k: v for k, v in os.environ.items() if not k.startswith(ours)}, "COLUMNS": "200", "PYTHONUTF8": "1"}
+    ours = ("GINKGO_", "TUSHARE_", "KAFKA_", "REDIS_", "CLICKHOUSE_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**kept, "GINKGO_DIR": os.devnull, "COLUMNS": "200", "PYTHONUTF8": "1"}

@@ -77,6 +77,10 @@ class Worker(ServerProcess):
         """Ask it to stop (SIGTERM), as an orchestrator does; returns at once."""
         self._signal(signal.SIGTERM)
 
+    def hang_up(self) -> None:
+        """Ask it to read its configuration again (SIGHUP)."""
+        self._signal(signal.SIGHUP)
+
     def ended(self, patience: float = 30.0) -> int:
         """Wait for its end and return its exit code; 128 + signal where a signal ended it."""
         return self._wait(patience)
@@ -117,18 +121,18 @@ class Fleet:
         self._prepare_kafka(partitions, largest_record)
         self._prepare_redis()
         self._prepare_store()
+        self.config = directory / f"{self.group}.yml"
         self.settings = _merged(_merged(_IMPATIENT, self._addresses(number)), settings or {})
 
     # -- the workers ----------------------------------------------------------------------------
 
     def start(self, count: int = 1, *options: str, wait: bool = False) -> list[Worker]:
         """Start `count` more workers; with `wait`, return when all of them beat and every partition is theirs."""
-        config = self._directory / f"{self.group}.yml"
-        config.write_text(json.dumps(self.settings, indent=1), "utf-8")  # JSON is YAML
+        self.config.write_text(json.dumps(self.settings, indent=1), "utf-8")  # JSON is YAML
         started = []
         for _ in range(count):
             node_id = f"node{next(self._numbers)}"
-            worker = Worker(node_id, config, self._directory / f"{self.group}.{node_id}.log", options)
+            worker = Worker(node_id, self.config, self._directory / f"{self.group}.{node_id}.log", options)
             self.workers.append(worker)
             worker.start()
             started.append(worker)

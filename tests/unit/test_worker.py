@@ -19,7 +19,7 @@ from ginkgo_data.domain.model.quality import AlertKind, Severity
 from ginkgo_data.domain.model.retry import RetryPolicy
 from ginkgo_data.domain.model.stream import ExpiredRecords, StreamState
 from ginkgo_data.domain.model.worker import WorkerStatus
-from ginkgo_data.entrypoints.parts import WorkerOptions, WorkerParts
+from ginkgo_data.entrypoints.parts import NoReload, WorkerOptions, WorkerParts
 from ginkgo_data.entrypoints.worker import DataWorker
 from support.bars import bars
 from support.stack import FIVE, SHANGHAI, VENDOR, InMemoryBarSource, Stack
@@ -458,7 +458,7 @@ def answers(working):
 
 
 def test_a_broadcast_is_answered_once_although_the_group_delivers_it_as_well(working):
-    worker = working.worker(reload=lambda: {"outcome": "unchanged", "changed": []})
+    worker = working.worker(reload=NoReload(working.parts.notifications))
     worker.start()
     working.until(lambda: worker.is_running)
     working.parts.broker.put(TOPIC, b'{"command": "reload", "request_id": "r1"}')
@@ -466,7 +466,7 @@ def test_a_broadcast_is_answered_once_although_the_group_delivers_it_as_well(wor
     working.until(lambda: not working.parts.broker.pending())
     working.until(lambda: len(answers(working)) == 2)
     by_id = {answer["request_id"]: answer for answer in answers(working)}
-    assert by_id["r1"]["outcome"] == "unchanged"
+    assert by_id["r1"]["outcome"] == "refused"
     assert set(by_id) == {"r1", "h1"}
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from ginkgo_data.domain.model.commands import CommandMessage, ReloadConfig
 from ginkgo_data.domain.model.delivery import Delivery
@@ -30,11 +30,11 @@ _AFTER_A_FAULT = 5.0
 class Answering:
     """Answers broadcasts; safe for several threads.
 
-    `beat` writes a heartbeat at once; `reload` reads the configuration again and returns what came of it.
+    `beat` writes a heartbeat at once; `reload` takes a request id and answers it when the reload is over.
     """
 
     def __init__(
-        self, notifications: Notifications, beat: Callable[[], None], reload: Callable[[], Mapping[str, object]]
+        self, notifications: Callable[[], Notifications], beat: Callable[[], None], reload: Callable[[str], None]
     ) -> None:
         self._notifications = notifications
         self._beat = beat
@@ -51,10 +51,10 @@ class Answering:
             if len(self._answered) > REMEMBERED:
                 self._answered.popitem(last=False)
         if isinstance(message.command, ReloadConfig):
-            self._notifications.event("reload_answer", {"request_id": message.request_id, **self._reload()})
+            self._reload(message.request_id)
         else:
             self._beat()
-            self._notifications.event("heartbeat_test_answer", {"request_id": message.request_id})
+            self._notifications().event("heartbeat_test_answer", {"request_id": message.request_id})
         return True
 
 
@@ -67,6 +67,12 @@ class AnnouncementThread(threading.Thread):
         self._answering = answering
         self._reader: Broadcasts | None = None
         self._ended = threading.Event()
+        self._renewed = threading.Event()
+
+    def renew(self, open_reader: Callable[[], Broadcasts]) -> None:
+        """Read from now on with another reader; what is sent meanwhile is read by either."""
+        self._open = open_reader
+        self._renewed.set()
 
     def open(self) -> None:
         """Make the reader now: what is sent from here on is read."""
@@ -76,8 +82,8 @@ class AnnouncementThread(threading.Thread):
         """Read and answer."""
         while not self._ended.is_set():
             try:
-                if self._reader is None:
-                    self.open()
+                if self._reader is None or self._renewed.is_set():
+                    self._reopen()
                 for delivery in self._reader.take(_TURN) if self._reader else ():
                     self._take(delivery)
             except Exception:  # whatever an adapter raises: the worker lives without broadcasts, too
@@ -91,6 +97,13 @@ class AnnouncementThread(threading.Thread):
         self._close()
         if self.is_alive():
             self.join(timeout)
+
+    def _reopen(self) -> None:
+        self._renewed.clear()
+        before = self._reader
+        self.open()
+        if before is not None:
+            before.close()
 
     def _close(self) -> None:
         if self._reader is not None:

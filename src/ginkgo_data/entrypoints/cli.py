@@ -22,7 +22,15 @@ from ginkgo_data import __version__
 from ginkgo_data.domain.model.codes import canonical_code
 from ginkgo_data.domain.model.errors import ConfigurationError, GinkgoDataError, MalformedCommand
 from ginkgo_data.domain.model.series import Adjust, Frequency, Series
-from ginkgo_data.entrypoints import coverage_cli, operator_cli, session_data_cli, store_cli, worker_cli
+from ginkgo_data.entrypoints import (
+    config_cli,
+    coverage_cli,
+    operator_cli,
+    quality_cli,
+    session_data_cli,
+    store_cli,
+    worker_cli,
+)
 
 app = typer.Typer(
     name="ginkgo-data",
@@ -119,8 +127,10 @@ def version() -> None:
     sys.stdout.write(f"ginkgo-data {__version__}\n")
 
 
+config_cli.register(app)
 coverage_cli.register(app)
 operator_cli.register(app)
+quality_cli.register(app)
 session_data_cli.register(app)
 store_cli.register(app)
 app.add_typer(worker_cli.app)

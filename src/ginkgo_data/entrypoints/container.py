@@ -28,10 +28,13 @@ from ginkgo_data.adapters.clickhouse.adjusted_bars import ClickHouseAdjustedBars
 from ginkgo_data.adapters.clickhouse.adjustment_repository import ClickHouseAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
+from ginkgo_data.adapters.clickhouse.ginkgo_adjustment_repository import GinkgoAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_bar_repository import GinkgoBarRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_bar_source import GinkgoBarSource
-from ginkgo_data.adapters.clickhouse.ginkgo_schema import ensure_bar_table
+from ginkgo_data.adapters.clickhouse.ginkgo_schema import ensure_ginkgo_tables
+from ginkgo_data.adapters.clickhouse.ginkgo_session_sources import GinkgoAdjustmentSource, GinkgoTickSource
 from ginkgo_data.adapters.clickhouse.ginkgo_sweep import GinkgoSweep
+from ginkgo_data.adapters.clickhouse.ginkgo_tick_repository import GinkgoTickRepository
 from ginkgo_data.adapters.clickhouse.outbox import ClickHouseOutbox
 from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
@@ -88,9 +91,10 @@ from ginkgo_data.domain.services.coverage_reading import CoverageReader
 from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
 from ginkgo_data.domain.services.reporting import Reporter
 from ginkgo_data.domain.services.session_job import JobParts
+from ginkgo_data.domain.services.telling import Telling
 from ginkgo_data.domain.services.ticks import TickCollector
 from ginkgo_data.entrypoints.dispatch import Dispatcher
-from ginkgo_data.entrypoints.parts import WorkerOptions, WorkerParts, no_reload
+from ginkgo_data.entrypoints.parts import NoReload, WorkerOptions, WorkerParts
 from ginkgo_data.entrypoints.round import Round
 from ginkgo_data.entrypoints.settings import Settings
 from ginkgo_data.entrypoints.worker import DataWorker
@@ -134,7 +138,7 @@ def _prepare_schema(client: ClickHouseClient) -> None:
 
 def _prepare_both(client: ClickHouseClient) -> None:
     _prepare_schema(client)
-    ensure_bar_table(client)
+    ensure_ginkgo_tables(client)
 
 
 def _tushare(settings: Settings, budget: CallBudget, clock: SystemClock) -> Iterator[TushareClient]:
@@ -292,16 +296,23 @@ class Container(containers.DeclarativeContainer):
     ginkgo_sweep = providers.Singleton(GinkgoSweep, store, clock)
     sweep = providers.Selector(layout, native=providers.Object(_nothing), ginkgo=ginkgo_sweep.provided.sweep_when_due)
     absence_repository = providers.Singleton(ClickHouseAbsenceRepository, store)
-    adjustment_repository = providers.Singleton(ClickHouseAdjustmentRepository, store)
-    tick_repository = providers.Singleton(ClickHouseTickRepository, store)
+    adjustment_repository = providers.Selector(
+        layout,
+        native=providers.Singleton(ClickHouseAdjustmentRepository, store),
+        ginkgo=providers.Singleton(GinkgoAdjustmentRepository, store),
+    )
+    tick_repository = providers.Selector(
+        layout,
+        native=providers.Singleton(ClickHouseTickRepository, store),
+        ginkgo=providers.Singleton(GinkgoTickRepository, store),
+    )
     adjusted_bars = providers.Singleton(ClickHouseAdjustedBars, store)
     revision_repository = providers.Singleton(ClickHouseRevisionRepository, store)
     quality_repository = providers.Singleton(ClickHouseQualityRepository, store)
     outbox = providers.Singleton(ClickHouseOutbox, store)
     reference_repository = providers.Singleton(ClickHouseReferenceRepository, store)
-    version_clock = providers.Singleton(
-        ClickHouseVersionClock, providers.Resource(_clock_store, settings, store), clock
-    )
+    clock_store = providers.Resource(_clock_store, settings, store)
+    version_clock = providers.Singleton(ClickHouseVersionClock, clock_store, clock)
 
     trading_calendar = providers.Singleton(
         LayeredTradingCalendar,
@@ -365,12 +376,20 @@ class Container(containers.DeclarativeContainer):
         settings.provided.sources.adjustment_source,
         tushare=providers.Singleton(TushareAdjustmentSource, tushare),
     )
-    adjustment_source = providers.Singleton(RetryingAdjustmentSource, plain_adjustment_source, policy, clock)
+    retrying_adjustment_source = providers.Singleton(RetryingAdjustmentSource, plain_adjustment_source, policy, clock)
+    adjustment_source = providers.Selector(
+        layout,
+        native=retrying_adjustment_source,
+        ginkgo=providers.Singleton(GinkgoAdjustmentSource, retrying_adjustment_source),
+    )
     plain_tick_source = providers.Selector(
         settings.provided.sources.tick_source,
         files=providers.Singleton(FilesTickSource, settings.provided.sources.files),
     )
-    tick_source = providers.Singleton(RetryingTickSource, plain_tick_source, policy, clock)
+    retrying_tick_source = providers.Singleton(RetryingTickSource, plain_tick_source, policy, clock)
+    tick_source = providers.Selector(
+        layout, native=retrying_tick_source, ginkgo=providers.Singleton(GinkgoTickSource, retrying_tick_source)
+    )
 
     kafka_or_memory = providers.Callable(_kafka_or_memory, settings)
     kafka_config = providers.Singleton(
@@ -381,8 +400,8 @@ class Container(containers.DeclarativeContainer):
     broker = providers.Singleton(_broker, settings, clock)
     command_stream = providers.Selector(
         kafka_or_memory,
-        memory=providers.Singleton(InMemoryCommandStream, providers.Object(decode_command), broker),
-        kafka=providers.Singleton(KafkaCommandStream, kafka_config, providers.Object(decode_command)),
+        memory=providers.Factory(InMemoryCommandStream, providers.Object(decode_command), broker),
+        kafka=providers.Factory(KafkaCommandStream, kafka_config, providers.Object(decode_command)),
     )
     broadcasts = providers.Selector(
         kafka_or_memory,
@@ -424,6 +443,7 @@ class Container(containers.DeclarativeContainer):
         pool=pool,
         lease=call_lease,
         limits=providers.Singleton(_collector_limits, settings),
+        rules=settings.provided.quality.rule_set,
     )
     coverage_reader = providers.Singleton(
         CoverageReader,
@@ -444,6 +464,7 @@ class Container(containers.DeclarativeContainer):
         pool=pool,
         lease=call_lease,
         limits=providers.Singleton(_collector_limits, settings),
+        rules=settings.provided.quality.rule_set,
     )
     adjustment_collector = providers.Selector(
         settings.provided.sources.adjustment_source,
@@ -467,6 +488,7 @@ class Container(containers.DeclarativeContainer):
             parts=job_parts,
         ),
     )
+    telling = providers.Singleton(Telling, outbox, notifications, clock)
     reporter = providers.Singleton(
         Reporter,
         quality=quality_repository,
@@ -478,6 +500,7 @@ class Container(containers.DeclarativeContainer):
         node_id=node_id,
         thresholds=settings.provided.quality.thresholds,
         cooldown=settings.provided.quality.alert_cooldown,
+        telling=telling,
     )
     dispatcher = providers.Singleton(
         Dispatcher,
@@ -509,7 +532,8 @@ class Container(containers.DeclarativeContainer):
         kafka_or_memory, memory=providers.Object(_nothing), kafka=providers.Callable(_restore, topics)
     )
     prepare = providers.Singleton(_prepare, store, pool, settings.provided.worker.concurrency, create_topics, sweep)
-    reload = providers.Object(no_reload)
+    start_fault: providers.Provider[str | None] = providers.Object(None)
+    reload = providers.Singleton(NoReload, notifications, start_fault)
     worker_parts = providers.Singleton(
         WorkerParts,
         stream=command_stream.provider,

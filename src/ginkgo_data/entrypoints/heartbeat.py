@@ -1,5 +1,5 @@
 # Upstream: entrypoints.worker
-# Downstream: domain.model.{errors, worker}, ports.heartbeats
+# Downstream: domain.model.{errors, health, worker}, ports.heartbeats
 # Role: The thread that beats for a worker, as long as the worker makes progress
 """Heartbeats are not written for a worker that is not alive: they vouch for progress, not for a process."""
 
@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from ginkgo_data.domain.model.errors import BrokerUnavailable
+from ginkgo_data.domain.model.health import Away
 from ginkgo_data.domain.model.worker import Heartbeat
 from ginkgo_data.ports.heartbeats import Heartbeats
 
@@ -32,6 +34,8 @@ class HeartbeatThread(threading.Thread):
         self._node_id: str | None = None
         self.missed = 0
         """Beats that could not be written."""
+        self.failing: Away | None = None
+        """Why the last beat could not be written and since when that is so, None where it was."""
 
     def run(self) -> None:
         """Beat until `end`."""
@@ -48,16 +52,30 @@ class HeartbeatThread(threading.Thread):
                 return
             self._node_id = heartbeat.node_id
             self._heartbeats.beat(heartbeat, self._ttl)
+            self.failing = None
         except BrokerUnavailable as error:
-            self.missed += 1
+            self._failed(error)
             log.warning("heartbeat missed (%d so far): %s", self.missed, error)
-        except Exception:  # this thread lives as long as its worker, whatever an adapter raises
-            self.missed += 1
+        except Exception as error:  # this thread lives as long as its worker, whatever an adapter raises
+            self._failed(error)
             log.exception("heartbeat missed (%d so far)", self.missed)
+
+    def _failed(self, error: Exception) -> None:
+        self.missed += 1
+        since = self.failing.since if self.failing else datetime.now(UTC)
+        self.failing = Away(f"{type(error).__name__}: {error}", since)
 
     def soon(self) -> None:
         """Let the thread beat now instead of at the end of its interval."""
         self._wake.set()
+
+    def renew(self, heartbeats: Heartbeats, interval: float, ttl: float) -> None:
+        """Beat from now on there, and in these seconds; what was written elsewhere is taken away."""
+        before, self._heartbeats = self._heartbeats, heartbeats
+        self._interval, self._ttl = interval, ttl
+        if before is not heartbeats:
+            self._clear(before)
+        self.soon()
 
     def end(self) -> None:
         """Stop beating and forget the heartbeat, so that a clean stop leaves no ghost."""
@@ -65,9 +83,12 @@ class HeartbeatThread(threading.Thread):
         self._wake.set()
         if self.is_alive():
             self.join(timeout=self._interval)
+        self._clear(self._heartbeats)
+
+    def _clear(self, heartbeats: Heartbeats) -> None:
         if self._node_id is None:
             return
         try:
-            self._heartbeats.clear(self._node_id)
+            heartbeats.clear(self._node_id)
         except BrokerUnavailable as error:
             log.warning("heartbeat of %s not cleared: %s", self._node_id, error)

@@ -45,6 +45,11 @@ class Hold:
         return self._clock.monotonic() - self._began if self.reason is not None else 0.0
 
     @property
+    def of_broker(self) -> bool:
+        """Whether it is the broker, rather than the store, that the hold is about."""
+        return self._of_broker
+
+    @property
     def can_park(self) -> bool:
         """Whether the broker still takes what is moved to the work topic."""
         return self.reason is not None and not self._of_broker

@@ -31,7 +31,8 @@ class Intake:
     def __init__(self, stream: CommandStream, clock: Clock, limits: IntakeLimits) -> None:
         self.stream = stream
         self._clock = clock
-        self._limits = limits
+        self.limits = limits
+        """May change between two rounds."""
         self._ledger = OffsetLedger()
         self._held = False
         self.in_hand: list[Delivery] = []
@@ -41,7 +42,7 @@ class Intake:
 
     def gather(self) -> None:
         """Receive what waits; the first delivery waits `coalesce_wait` for company. Raises `BrokerUnavailable`."""
-        limits, clock = self._limits, self._clock
+        limits, clock = self.limits, self._clock
         self.last_poll = clock.now()
         gathered = list(self.stream.receive(limits.records, limits.poll_timeout))
         until = clock.monotonic() + limits.coalesce_wait

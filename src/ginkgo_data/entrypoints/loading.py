@@ -1,38 +1,65 @@
 # Upstream: entrypoints
-# Downstream: domain.model.errors, entrypoints.{settings, settings_faults}, pydantic, yaml
-# Role: From file, environment and overrides to Settings, each value with its origin
-"""Loading: override > environment > file > default. What cannot be used is said with place, value and allowed."""
+# Downstream: domain.model, entrypoints
+# Role: From command line, environment, file and GCONF to Settings, each value with its origin
+"""Loading: command line > environment > data_worker.yml > GCONF > default.
+
+What cannot be used is said with place, key, value and what is allowed, all of it at once.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-from pydantic import ValidationError
-
 from ginkgo_data.domain.model.errors import ConfigurationError
+from ginkgo_data.entrypoints.environment_layer import log_file, read_environment
+from ginkgo_data.entrypoints.gconf import Gconf, read_gconf
+from ginkgo_data.entrypoints.given import COMMAND_LINE, GCONF, Fault, Given, Key, Layer, Reading, dotted, laid_over
 from ginkgo_data.entrypoints.settings import Settings
-from ginkgo_data.entrypoints.settings_faults import explain, in_words
+from ginkgo_data.entrypoints.settling import Settling
+from ginkgo_data.entrypoints.upstream_names import Cluster, addresses, looks_like_container
+from ginkgo_data.entrypoints.yaml_layer import read_yaml
 
-PREFIX = "GINKGO_DATA__"
 FILE_VARIABLE = "GINKGO_DATA_CONFIG"
+FILE_NAME = "data_worker.yml"
 
-_SINGLE = {"TUSHARE_TOKEN": "sources.tushare.token", "GINKGO_NODE_ID": "worker.node_id"}
-"""Upstream's environment names that stand for one key (upstream contract, section 8)."""
-
-Key = tuple[str, ...]
+_ALIASES: Mapping[Key, Key] = {
+    ("worker", "topic"): ("worker", "topics"),
+    ("quality", "notification_topic"): ("kafka", "notification_topic"),
+}
+"""Keys of upstream's data_worker.yml, and ours that say the same."""
+_MOST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """Settings with where each value that is no default came from (dotted key -> origin)."""
+    """Settings, where each value that is no default came from (dotted key -> origin), and what was wrong."""
 
     settings: Settings
     origins: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    """What could not be used, and what counts instead; none unless faults were tolerated."""
+    file: Path | None = None
+    """The data_worker.yml that was read."""
+    files: tuple[Path, ...] = ()
+    """Every file that this came from, or would have come from had it been there."""
+
+    @property
+    def fault(self) -> str | None:
+        """All faults in one line of bounded length, None without any: what a heartbeat carries."""
+        if not self.faults:
+            return None
+        shown = "; ".join(str(fault) for fault in self.faults[:_MOST_SHOWN])
+        more = f"; and {len(self.faults) - _MOST_SHOWN} more" if len(self.faults) > _MOST_SHOWN else ""
+        return f"the configuration has faults, defaults stand in: {shown}{more}"
+
+    def names(self, key: str) -> bool:
+        """Whether somebody gave the dotted `key` for this program: Ginkgo's own configuration does not count."""
+        return key in self.origins and not self.origins[key].startswith(GCONF)
 
 
 def load_settings(
@@ -40,134 +67,137 @@ def load_settings(
     environment: Mapping[str, str] | None = None,
     overrides: Mapping[str, object] | None = None,
     search: bool = True,
+    tolerant: bool = False,
 ) -> LoadedSettings:
     """Return the settings in force. `overrides` are dotted keys, as a command line gives them.
 
     Without `file`, the one named by ``GINKGO_DATA_CONFIG`` is read, else ``./data_worker.yml``, else
-    ``~/.ginkgo/data_worker.yml``, else none (with `search` off none of these is looked for). Raises
-    `ConfigurationError` that lists everything wrong.
+    ``~/.ginkgo/data_worker.yml``, else none; below it lies GCONF. With `search` off none of these is looked for. The
+    folder ``~/.ginkgo`` is ``GINKGO_DIR`` where that is set.
+
+    Raises `ConfigurationError` that lists everything wrong. `tolerant` leaves it out instead, and returns it in
+    `faults`; what the caller gave itself (`overrides`, a `file` that cannot be read) raises all the same.
     """
     env = os.environ if environment is None else environment
-    values: dict[Key, object] = {}
-    origins: dict[str, str] = {}
-    warnings: list[str] = []
-
-    def put(layer: Mapping[Key, tuple[object, str]]) -> None:
-        for key, (value, origin) in layer.items():
-            values[key] = value
-            origins[".".join(key)] = origin
-
-    path = file or (_find_file(env) if search else None)
-    if path is None:
-        warnings.append("no data_worker.yml found: defaults and environment only")
-    else:
-        put(_from_file(path))
-    put(_from_environment(env))
-    put({tuple(key.split(".")): (value, "command line") for key, value in (overrides or {}).items()})
-    try:
-        settings = Settings.model_validate(_nested(values))
-    except ValidationError as error:
-        raise ConfigurationError(explain(error, origins)) from error
-    return LoadedSettings(settings, origins, tuple(warnings))
+    folder = _ginkgo_folder(env, environment is None) if search else None
+    found, own = _read_file(file, env, folder, search)
+    upstream, cluster = _read_upstream(folder, env)
+    environ = read_environment(env, laid_over([upstream.layer, own.layer]), cluster)
+    given = {tuple(key.split(".")): Given(value, COMMAND_LINE) for key, value in (overrides or {}).items()}
+    readings = (upstream, own, environ, Reading(layer=given))
+    settling = Settling([_with_our_names(reading) for reading in readings])
+    faults = _in_order([fault for reading in readings for fault in reading.faults] + settling.faults)
+    if faults and (not tolerant or any(fault.place == COMMAND_LINE for fault in faults)):
+        raise ConfigurationError(_listed([fault for fault in faults if not fault.consequence]))
+    return LoadedSettings(
+        settings=settling.settings,
+        origins=_origins(settling.values, settling.settings),
+        warnings=tuple(warning for reading in readings for warning in reading.warnings),
+        faults=tuple(faults),
+        file=found,
+        files=_files(readings, settling.settings),
+    )
 
 
-def _find_file(env: Mapping[str, str]) -> Path | None:
-    if named := env.get(FILE_VARIABLE):
+def _ginkgo_folder(env: Mapping[str, str], of_this_process: bool) -> Path | None:
+    """Return upstream's folder of configurations; None where the environment knows no home."""
+    if named := env.get("GINKGO_DIR"):
         return Path(named)
-    candidates = (Path("data_worker.yml"), Path("~/.ginkgo/data_worker.yml").expanduser())
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _from_file(path: Path) -> dict[Key, tuple[object, str]]:
+    if home := env.get("HOME"):
+        return Path(home) / ".ginkgo"
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+        return Path.home() / ".ginkgo" if of_this_process else None
+    except RuntimeError:
+        return None
+
+
+def _read_file(
+    file: Path | None, env: Mapping[str, str], folder: Path | None, search: bool
+) -> tuple[Path | None, Reading]:
+    """Return the data_worker.yml and what it says, or none and that there is none."""
+    named = env.get(FILE_VARIABLE) if search else None
+    if file is not None or named:
+        path = file or Path(named or "")
+        reading = read_yaml(path)
+        if file is not None and reading.closed:
+            raise ConfigurationError(_listed(reading.faults))
+        return path, reading
+    candidates = [Path(FILE_NAME), *([folder / FILE_NAME] if folder else [])] if search else []
+    for number, path in enumerate(candidates):
+        if _is_file(path):
+            reading = read_yaml(path)
+            reading.files[:0] = candidates[:number]  # each of them would come first
+            return path, reading
+    looked = f" ({', '.join(map(str, candidates))})" if candidates else ""
+    warning = f"no {FILE_NAME} found{looked}: GCONF, environment and defaults only"
+    return None, Reading(warnings=[warning], files=candidates)
+
+
+def _read_upstream(folder: Path | None, env: Mapping[str, str]) -> tuple[Reading, Cluster]:
+    """Return GCONF as a layer, and what Ginkgo's settings say about where this runs."""
+    gconf: Gconf = read_gconf(folder, env)
+    where = env.get("GINKGO_ENV") or gconf.environment
+    cluster = Cluster(
+        environment=where.strip().upper() if where else None,
+        in_container=looks_like_container(env),
+        guarded=env.get("GINKGO_SKIP_CLUSTER_GUARD") != "1",
+    )
+    reading = addresses(gconf.parts, {}, cluster)
+    reading.take(gconf.reading)
+    if file := log_file({"GINKGO_LOG_FILE_ON": env.get("GINKGO_LOG_FILE_ON", "")}, gconf.log_folder):
+        reading.layer[("logging", "file")] = file
+    return reading, cluster
+
+
+def _with_our_names(reading: Reading) -> Layer:
+    """Return a layer with our names for upstream's keys; both of them given is a fault."""
+    layer = dict(reading.layer)
+    for theirs, ours in _ALIASES.items():
+        if theirs not in layer:
+            continue
+        given = layer.pop(theirs)
+        if ours in layer:
+            text = f"{dotted(theirs)} and {dotted(ours)} are both given; allowed: one of them"
+            reading.faults.append(Fault(given.origin, dotted(theirs), text, f"{dotted(ours)} counts"))
+        else:
+            layer[ours] = given
+    return layer
+
+
+def _origins(values: Layer, settings: Settings) -> dict[str, str]:
+    """Return where each value came from, passwords that were inside an address or a file included."""
+    origins = {dotted(key): given.origin for key, given in values.items()}
+    for section, config in (("redis", settings.redis), ("clickhouse", settings.clickhouse)):
+        if config.password.get_secret_value() and f"{section}.password" not in origins:
+            source = next((n for n in ("password_file", "url") if f"{section}.{n}" in origins), None)
+            if source:
+                origins[f"{section}.password"] = f"{section}.{source}, {origins[f'{section}.{source}']}"
+    return origins
+
+
+def _files(readings: Sequence[Reading], settings: Settings) -> tuple[Path, ...]:
+    files = [path for reading in readings for path in reading.files]
+    if settings.clickhouse.password_file is not None:
+        files.append(settings.clickhouse.password_file)
+    return tuple(dict.fromkeys(files))
+
+
+def _in_order(faults: Sequence[Fault]) -> list[Fault]:
+    """Return `faults` by their line, those without one first."""
+
+    def position(fault: Fault) -> tuple[int, int]:
+        place = re.search(r":(\d+):(\d+)(?:$|,)", fault.place)
+        return (int(place[1]), int(place[2])) if place else (0, 0)
+
+    return sorted(faults, key=position)
+
+
+def _listed(faults: Sequence[Fault]) -> str:
+    return "the configuration cannot be used:\n  " + "\n  ".join(map(str, faults))
+
+
+def _is_file(path: Path) -> bool:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        loader = yaml.SafeLoader("")
-        leaves = dict(_leaves(node, (), loader, path)) if node is not None else {}
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ConfigurationError(f"{place}: not YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: not YAML: {error}") from error
-    except RecursionError as error:
-        raise ConfigurationError(f"{path}: nested too deep, or an alias that contains itself") from error
-    return leaves
-
-
-def _leaves(node: yaml.Node, key: Key, loader: yaml.SafeLoader, path: Path) -> Iterator[tuple[Key, tuple[object, str]]]:
-    place = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
-    if isinstance(node, yaml.MappingNode):
-        for name, _ in node.value:
-            if not isinstance(name, yaml.ScalarNode):
-                found = in_words(loader.construct_object(name, deep=True))
-                raise ConfigurationError(f"{place}: a key is {found}; allowed: a name")
-        names = [str(name.value) for name, _ in node.value]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ConfigurationError(f"{place}: key {'.'.join((*key, repeated[0]))!r} is given twice")
-        for name, child in node.value:
-            yield from _leaves(child, (*key, str(name.value)), loader, path)
-    elif isinstance(node, yaml.ScalarNode) and len(key) == 1 and node.value in ("", "null", "~"):
-        return  # a section with nothing under it says nothing
-    elif not key:
-        found = in_words(loader.construct_object(node, deep=True))
-        raise ConfigurationError(f"{place}: sections such as 'worker:' expected, found {found}")
-    else:
-        yield key, (loader.construct_object(node, deep=True), place)
-
-
-def _from_environment(env: Mapping[str, str]) -> dict[Key, tuple[object, str]]:
-    found: dict[Key, tuple[object, str]] = {}
-    for name, dotted in _SINGLE.items():
-        if env.get(name):
-            found[tuple(dotted.split("."))] = (env[name], f"environment {name}")
-    found.update(_addresses(env))
-    for name, text in env.items():
-        if name.startswith(PREFIX):
-            key = tuple(name[len(PREFIX) :].lower().split("__"))
-            found[key] = (_structure(name, text), f"environment {name}")
-    return found
-
-
-def _structure(name: str, text: str) -> object:
-    """Return a list or mapping written as YAML, any other text as it is."""
-    if not text.strip().startswith(("[", "{")):
-        return text
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"environment {name}: {text!r} is neither a list nor a mapping in YAML") from error
-
-
-def _addresses(env: Mapping[str, str]) -> dict[Key, tuple[object, str]]:
-    """Return the addresses that upstream's host, port and user variables make."""
-    found: dict[Key, tuple[object, str]] = {}
-    if host := env.get("GINKGO_KAFKA_HOST"):
-        address = f"{host}:{env.get('GINKGO_KAFKA_PORT', '9092')}"
-        found[("kafka", "bootstrap_servers")] = (address, "environment GINKGO_KAFKA_HOST")
-    if host := env.get("GINKGO_REDIS_HOST"):
-        address = f"redis://{host}:{env.get('GINKGO_REDIS_PORT', '6379')}/0"
-        found[("redis", "url")] = (address, "environment GINKGO_REDIS_HOST")
-    if host := env.get("GINKGO_CLICKHOUSE_HOST"):
-        user, database = env.get("GINKGO_CLICKHOUSE_USER", "default"), env.get("GINKGO_CLICKHOUSE_DATABASE", "ginkgo")
-        address = f"clickhouse://{user}@{host}:{env.get('GINKGO_CLICKHOUSE_PORT', '8123')}/{database}"
-        found[("clickhouse", "url")] = (address, "environment GINKGO_CLICKHOUSE_HOST")
-        if password := env.get("GINKGO_CLICKHOUSE_PASSWORD"):
-            found[("clickhouse", "password")] = (password, "environment GINKGO_CLICKHOUSE_PASSWORD")
-    return found
-
-
-def _nested(values: Mapping[Key, object]) -> dict[str, object]:
-    tree: dict[str, object] = {}
-    for key, value in values.items():
-        branch = tree
-        for name in key[:-1]:
-            below = branch.get(name)
-            if not isinstance(below, dict):
-                below = branch[name] = {}
-            branch = below
-        branch[key[-1]] = value
-    return tree
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -1,5 +1,5 @@
 # Upstream: entrypoints.worker
-# Downstream: domain.{model, services}, entrypoints.{dispatch, holding, intake, parts, round}
+# Downstream: domain.{model, services}, entrypoints.{dispatch, holding, intake, outcomes, parts, round}
 # Role: The loop of a worker: turn after turn from the stream to the rounds, on hold while a server is away
 """One turn: look around, commit, gather, work. What is in hand stays there until its end is acknowledged.
 
@@ -17,6 +17,8 @@ from ginkgo_data.domain.model.commands import CommandMessage
 from ginkgo_data.domain.model.delivery import Delivery
 from ginkgo_data.domain.model.disposition import WorkItem
 from ginkgo_data.domain.model.errors import BrokerUnavailable, Interrupted, TransientError
+from ginkgo_data.domain.model.measures import COMMANDS
+from ginkgo_data.domain.model.steps import step
 from ginkgo_data.domain.model.stream import ExpiredRecords
 from ginkgo_data.domain.model.worker import WorkerStats
 from ginkgo_data.domain.services.coalescing import Work
@@ -26,6 +28,7 @@ from ginkgo_data.domain.services.tally import CollectionProgress, Watch
 from ginkgo_data.entrypoints.dispatch import Hooks
 from ginkgo_data.entrypoints.holding import Hold, is_of_broker
 from ginkgo_data.entrypoints.intake import Intake
+from ginkgo_data.entrypoints.outcomes import command_and_outcome
 from ginkgo_data.entrypoints.parts import WorkerOptions, WorkerParts
 from ginkgo_data.entrypoints.round import RoundResult
 
@@ -37,6 +40,8 @@ PROGRESS_EVERY = 2.0
 """Seconds between two events that tell the progress of a collection."""
 SILENCE = 10.0
 """Seconds without any answer of the broker after which a worker without work is on hold, too."""
+STORE_LOOK = 15.0
+"""Seconds between two questions of a worker without work to the store, which nothing else would ask."""
 RESTORE_EVERY = 30.0
 """Seconds between two looks for missing topics."""
 
@@ -61,6 +66,7 @@ class Loop:
         self._shed: dict[str, set[str]] = {}
         self._restored_at = 0.0
         self._told_progress_at = 0.0
+        self._store_seen_at = parts.clock.monotonic()
         self.hold = Hold(parts.reporter, parts.clock, options.hold_alert_after)
         self.stats = WorkerStats()
         """Counters since the start."""
@@ -76,10 +82,13 @@ class Loop:
         """Take what waits and work it as one round; what is in hand goes first and stops the intake."""
         self.progressed()
         try:
-            self._look_around(intake)
-            intake.commit()
+            with step("look_around"):
+                self._look_around(intake)
+            with step("commit"):
+                intake.commit()
             if not intake.in_hand:
-                intake.gather()
+                with step("gather"):
+                    intake.gather()
             if intake.in_hand:
                 self._work(intake)
             else:
@@ -106,15 +115,21 @@ class Loop:
         silent = intake.stream.state().unanswered_for
         if silent > SILENCE or (silent and self.hold.reason is not None):
             raise BrokerUnavailable(f"the broker has not answered for {silent:.0f} s")
-        if self.hold.reason is not None:
-            self._parts.versions.synchronise()
+        now = self._parts.clock.monotonic()
+        if self.hold.reason is not None or now - self._store_seen_at >= STORE_LOOK:
+            self._synchronise()
             self._work_again(intake)
         self._parts.tidy()
+
+    def _synchronise(self) -> None:
+        with step("synchronise"):
+            self._parts.versions.synchronise()
+        self._store_seen_at = self._parts.clock.monotonic()
 
     def _work(self, intake: Intake) -> None:
         """Work what is in hand; until its end is known it stays in hand, whatever is raised on the way."""
         parts, options = self._parts, self._options
-        parts.versions.synchronise()
+        self._synchronise()
         until = parts.clock.monotonic() + options.round_budget
         hooks = Hooks(
             go_on=lambda: self._may_go_on(until),
@@ -136,7 +151,8 @@ class Loop:
                 return  # the rest stays in hand for the next turn
             parts.marks.begin(_ids(group))
             try:
-                result = parts.round.run(group, hooks)
+                with step("round", commands=len(group)):
+                    result = parts.round.run(group, hooks)
             finally:
                 parts.marks.clear(_ids(group))
             self._take_in(intake, result)
@@ -238,6 +254,9 @@ class Loop:
             )
 
     def _count(self, result: RoundResult) -> None:
+        for ended in (one for those in result.ended.values() for one in those):
+            command, outcome = command_and_outcome(ended)
+            self._parts.metrics.count(COMMANDS, command=command, outcome=outcome)
         stats = self.stats
         self.stats = replace(
             stats,

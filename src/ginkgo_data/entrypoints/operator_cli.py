@@ -1,5 +1,5 @@
 # Upstream: entrypoints.cli
-# Downstream: entrypoints.{letters, send, show_send, show_status, show_topics}, typer
+# Downstream: entrypoints.{letters, send, show_doctor, show_send, show_status, show_topics}, typer
 # Role: The operator's commands of `ginkgo-data`: send, status, dlq, topics
 """Options in, exit codes out; what the commands do is imported when they run.
 
@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     """Give `app` the operator's commands."""
     app.command()(send)
     app.command()(status)
+    app.command()(doctor)
     app.add_typer(letters_app, name="dlq")
     app.add_typer(topics_app, name="topics")
 
@@ -95,6 +96,16 @@ def status(
     from ginkgo_data.entrypoints.show_status import show_status
 
     raise typer.Exit(show_status(config, watch, as_json))
+
+
+def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Ask everything that a worker depends on whether it is there and right, and say what to do next.
+
+    Exit code 0 when nothing is wrong, 1 when something is.
+    """
+    from ginkgo_data.entrypoints.show_doctor import run_doctor
+
+    raise typer.Exit(run_doctor(config, as_json))
 
 
 @topics_app.command("status")

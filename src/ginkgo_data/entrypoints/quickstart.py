@@ -43,7 +43,7 @@ from ginkgo_data.entrypoints.container import Container
 from ginkgo_data.entrypoints.library import database_url
 from ginkgo_data.entrypoints.loading import LoadedSettings, load_settings
 from ginkgo_data.entrypoints.sample import make_sample
-from ginkgo_data.entrypoints.settings import MEMORY
+from ginkgo_data.entrypoints.sections import MEMORY
 from ginkgo_data.entrypoints.worker import DataWorker
 
 SAMPLE_DAYS = 365

@@ -1,74 +1,59 @@
-# Upstream: entrypoints.loading
-# Downstream: entrypoints.settings, pydantic
-# Role: What is wrong with a configuration, in the words of its file: place, key, value, what is allowed
-"""From pydantic's faults to lines that somebody who wrote YAML understands."""
+# Upstream: entrypoints.settling
+# Downstream: entrypoints.{catalogue, kinds}
+# Role: What is wrong with a value, in the words of whoever wrote it: what was found, what is allowed
+"""From pydantic's faults to words that somebody who wrote YAML understands. A secret is never repeated."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from ginkgo_data.entrypoints.catalogue import PREFIX, allowed_at, is_secret, keys_of
+from ginkgo_data.entrypoints.kinds import in_words, without_password
 
-from ginkgo_data.entrypoints.settings import Settings
-
-_SECRET = ("token", "password", "url", "options")
-"""What is in the name of a key whose value is never repeated."""
+RULE_KINDS = frozenset({"value_error", "assertion_error"})
+"""A rule of ours, which says itself what is allowed."""
 _NO_SECTION = frozenset({"model_type", "model_attributes_type", "dict_type", "mapping_type"})
 
 
-def explain(error: ValidationError, origins: Mapping[str, str]) -> str:
-    """Return all faults, one a line; `origins` says where each dotted key came from."""
-    lines = []
-    for problem in error.errors(include_url=False):
-        path = [str(part) for part in problem["loc"] if not str(part).isdigit()]
-        key = ".".join(path)
-        origin = origins.get(key) or next((o for k, o in origins.items() if k.startswith(f"{key}.")), "")
-        place = [part for part in (origin, key) if part]
-        lines.append(": ".join([*place, _fault(problem["type"], path, problem)]))
-    return "the configuration cannot be used:\n  " + "\n  ".join(lines)
-
-
-def in_words(value: object) -> str:
-    """Return what kind of thing a value is in YAML's words. The value itself may be a secret in a wrong place."""
-    kinds = ((Mapping, "a mapping"), (str, "a text"), (Sequence, "a list"), (bool, "true or false"))
-    numbers = ((int | float, "a number"), (type(None), "nothing"))
-    return next((words for kind, words in (*kinds, *numbers) if isinstance(value, kind)), "a " + type(value).__name__)
-
-
-def _fault(kind: str, path: Sequence[str], problem: Mapping[str, Any]) -> str:
+def words_for(problem: Mapping[str, Any], path: Sequence[str], origin: str) -> str:
+    """Return what pydantic's `problem` with the value at `path` is."""
+    kind, found = problem["type"], problem["input"]
     if kind == "extra_forbidden":
-        return _unknown(path)
-    found = problem["input"]
+        return _unknown(path, origin)
+    if kind == "missing":
+        return f"is not given; allowed: {allowed_at(path) or 'a value'}"
+    message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if kind in RULE_KINDS:
+        shown = _shown(path, found) if keys_of(path) == [] and path else ""
+        return f"found {shown}: {message}" if shown and shown not in message else message
     if kind in _NO_SECTION:
-        keys = _keys(path)
-        return f"found {in_words(found)}; allowed: a mapping" + (f" with the keys {', '.join(keys)}" if keys else "")
-    secret = any(word in ".".join(path) for word in _SECRET)
-    shown = "" if secret or isinstance(found, Mapping) else f"found {found!r}: "
-    return shown + str(problem["msg"]).removeprefix("Value error, ")
+        return f"found {in_words(found)}; allowed: {allowed_at(path) or 'a mapping'}"
+    return f"found {_shown(path, found) or in_words(found)}; allowed: {allowed_at(path) or message}"
 
 
-def _unknown(path: Sequence[str]) -> str:
+def wrong_kind(found: object, path: Sequence[str]) -> str:
+    """Return that a value is of a kind that its key does not allow."""
+    return f"found {_shown(path, found) or in_words(found)}; allowed: {allowed_at(path)}"
+
+
+def _shown(path: Sequence[str], found: object) -> str:
+    """Return a value as it may be shown, empty where it may not: a secret, or more than one word."""
+    if is_secret(path) or not isinstance(found, str | int | float | bool):
+        return ""
+    if isinstance(found, bool):
+        return str(found).lower()
+    text = without_password(str(found))
+    return repr(text[:100] + ("…" if len(text) > 100 else "")) if isinstance(found, str) else text[:100]
+
+
+def _unknown(path: Sequence[str], origin: str) -> str:
     # The value is not repeated: a mistyped key may be that of a password.
-    keys = _keys(path[:-1])
+    keys = keys_of(path[:-1])
     near = difflib.get_close_matches(path[-1], keys, 1, 0.6)
-    guess = f"did you mean {near[0]}? " if near else ""
+    wanted = near[0] if near else ""
+    if near and PREFIX in origin:
+        wanted = PREFIX + "__".join((*path[:-1], near[0])).upper()
+    guess = f"did you mean {wanted}? " if near else ""
     return f"there is no such key; {guess}allowed: {', '.join(keys)}"
-
-
-def _keys(path: Sequence[str]) -> list[str]:
-    """Return the keys of a section, none where it is no section or takes any."""
-    section: type[BaseModel] | None = Settings
-    for name in path:
-        field = section.model_fields.get(name) if section else None
-        section = _section(field.annotation) if field else None
-    return list(section.model_fields) if section else []
-
-
-def _section(annotation: object) -> type[BaseModel] | None:
-    """Return the section that an annotation such as ``FilesConfig | None`` stands for."""
-    for kind in (annotation, *get_args(annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-    return None

@@ -1,5 +1,5 @@
 # Upstream: entrypoints
-# Downstream: domain.model, domain.services.tally, entrypoints.{announcements, heartbeat, intake, loop, parts}
+# Downstream: domain.{model, services}, entrypoints.{announcements, heartbeat, intake, loop, parts, start_fault}
 # Role: DataWorker: the thread, its life cycle, and what others see of it
 """The worker: `DataWorker` is a thread that works rounds until it is told to stop.
 
@@ -24,15 +24,21 @@ from ginkgo_data.domain.model.errors import (
     SchemaMismatch,
     TransientError,
 )
+from ginkgo_data.domain.model.health import WorkerHealth
 from ginkgo_data.domain.model.quality import Alert, AlertKind, Severity
+from ginkgo_data.domain.model.steps import listening
 from ginkgo_data.domain.model.stream import StreamState
 from ginkgo_data.domain.model.worker import Heartbeat, WorkerStats, WorkerStatus, transition
+from ginkgo_data.domain.services.diagnosis import diagnosed
 from ginkgo_data.domain.services.tally import Watch
 from ginkgo_data.entrypoints.announcements import AnnouncementThread, Answering
 from ginkgo_data.entrypoints.heartbeat import HeartbeatThread
 from ginkgo_data.entrypoints.intake import Intake
 from ginkgo_data.entrypoints.loop import Loop
 from ginkgo_data.entrypoints.parts import WorkerOptions, WorkerParts
+from ginkgo_data.entrypoints.start_fault import start_alert
+from ginkgo_data.entrypoints.step_watch import StepWatch
+from ginkgo_data.entrypoints.vital_signs import Body, client_patience, vital_signs
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +59,11 @@ class DataWorker(threading.Thread):
         self._heartbeat = HeartbeatThread(
             parts.heartbeats, self.observe, options.heartbeat_interval, options.heartbeat_ttl
         )
-        answering = Answering(parts.notifications, self._heartbeat.beat, parts.reload)
+        answering = Answering(lambda: self._parts.notifications, self._heartbeat.beat, self._ask_for_reload)
         self._announcements = AnnouncementThread(parts.broadcasts, answering)
         self._loop = Loop(parts, options, self._stopping.is_set, answering.answer, watch)
+        self._steps = StepWatch(parts.metrics, parts.clock.monotonic, parts.spans)
+        self._steps.obey(options)
 
     # -- life cycle -----------------------------------------------------------------------------
 
@@ -114,6 +122,11 @@ class DataWorker(threading.Thread):
 
     def run(self) -> None:
         """Work rounds until `stop`; recover from errors by trying again with back-off."""
+        self._steps.own(threading.get_ident())
+        with listening(self._steps):
+            self._work_until_stopped()
+
+    def _work_until_stopped(self) -> None:
         failures = 0
         self._heartbeat.start()
         try:
@@ -121,11 +134,13 @@ class DataWorker(threading.Thread):
                 try:
                     if self._status is WorkerStatus.ERROR:
                         self._become(WorkerStatus.STARTING)
-                    intake = self._prepare()
+                    self._renew_when_due()
+                    self._prepare()
                     self._become(WorkerStatus.RUNNING)
                     while not self._stopping.is_set():
-                        self._loop.turn(intake)
+                        self._loop.turn(self._joined())
                         failures = 0
+                        self._renew_when_due()
                 except Exception as error:
                     if _interpreter_ends(error):
                         break
@@ -135,7 +150,7 @@ class DataWorker(threading.Thread):
         finally:
             self._end()
 
-    def _prepare(self) -> Intake:
+    def _prepare(self) -> None:
         """Make what a round needs. A server that is away is no fault: the first round will hold because of it."""
         try:
             self._parts.prepare()
@@ -145,9 +160,52 @@ class DataWorker(threading.Thread):
             # What is sent from here on is answered.
             self._announcements.open()
             self._announcements.start()
+            if fault := self._parts.reload.fault():
+                alert = start_alert(fault, self._options.node_id, self._parts.clock.now())
+                self._parts.reporter.raise_alerts([alert])
+        self._joined()
+
+    def _joined(self) -> Intake:
+        """Return what is between the stream and the rounds; joins the group where that was not done."""
         if self._intake is None:
             self._intake = Intake(self._parts.stream(), self._parts.clock, self._options.limits)
         return self._intake
+
+    def _leave(self) -> None:
+        """Leave the group, if it was joined; what is in hand is delivered again."""
+        intake, self._intake = self._intake, None
+        if intake is None:
+            return
+        try:
+            intake.stream.close()
+        except BrokerUnavailable as error:
+            log.warning("the group was not left cleanly: %s", error)
+
+    def _ask_for_reload(self, request_id: str) -> None:
+        self._parts.reload.request("command", request_id)
+
+    def _renew_when_due(self) -> None:
+        """Reload the configuration if that was asked for: what it changes is in force with the next round."""
+        renewal = self._parts.reload.attempt() if self._parts.reload.due() else None
+        if renewal is None:
+            return
+        before = self._parts, self._options
+        self._parts, self._options = renewal.parts, renewal.options
+        if renewal.rejoins:
+            self._leave()
+            try:
+                self._joined()
+            except Exception as error:  # whatever it is: the group is joined as before
+                self._parts, self._options = before
+                renewal.failed(error)
+                return
+            self._announcements.renew(renewal.parts.broadcasts)
+        self._joined().limits = renewal.options.limits
+        self._loop.renew(renewal.parts, renewal.options)
+        self._steps.obey(renewal.options)
+        options = renewal.options
+        self._heartbeat.renew(renewal.parts.heartbeats, options.heartbeat_interval, options.heartbeat_ttl)
+        renewal.done()
 
     def _fail(self, error: Exception) -> None:
         log.error("worker %s failed outside a command", self._options.node_id, exc_info=error)
@@ -160,11 +218,7 @@ class DataWorker(threading.Thread):
 
     def _end(self) -> None:
         self._become(WorkerStatus.STOPPING)
-        if self._intake is not None:
-            try:
-                self._intake.stream.close()
-            except BrokerUnavailable as error:
-                log.warning("the group was not left cleanly: %s", error)
+        self._leave()
         self._announcements.end(timeout=2.0)
         self._parts.reporter.settle()
         self._become(WorkerStatus.STOPPED)
@@ -201,7 +255,7 @@ class DataWorker(threading.Thread):
             pid=os.getpid(),
             stats=self.stats,
             uptime_seconds=self._uptime(),
-            degraded=hold.reason or waiting or _unread(state),
+            degraded=hold.reason or waiting or _unread(state) or self._parts.reload.fault(),
             degraded_since=hold.since,
             progress=self._progress(state, waiting),
         )
@@ -219,15 +273,26 @@ class DataWorker(threading.Thread):
             "missing_topics": sorted(state.missing_topics),
             "budget_wait": waiting,
             "heartbeats_missed": self._heartbeat.missed,
+            "config_error": self._parts.reload.fault(),
+            "reload": self._parts.reload.figures(),
         }
+
+    def health(self) -> WorkerHealth:
+        """Return how the worker is, with reasons; from any thread, asking no server and waiting for nobody."""
+        body = Body(
+            self._parts, self._options, self._loop, self._steps, self._heartbeat, self._intake, self.ident
+        )
+        stream = self._stream_state()
+        return diagnosed(vital_signs(body, self._status, stream, self._uptime(), lives=self.is_alive()))
 
     def _stream_state(self) -> StreamState:
         return self._intake.stream.state() if self._intake else StreamState()
 
     def _makes_progress(self, state: StreamState) -> bool:
         options = self._options
-        beats = self._parts.clock.monotonic() - self._loop.progress_at <= options.stall_timeout
-        return beats and state.turned_ago <= 3 * options.poll_timeout + 5.0
+        moved_at = max(self._loop.progress_at, self._steps.moved_at)
+        beats = self._parts.clock.monotonic() - moved_at <= options.stall_timeout
+        return beats and state.turned_ago <= client_patience(options)
 
     def _uptime(self) -> float:
         return self._parts.clock.monotonic() - self._started_at if self._began else 0.0

@@ -1,13 +1,18 @@
 # Upstream: entrypoints.cli
-# Downstream: adapters.kafka, entrypoints, dependency_injector, typer
+# Downstream: adapters.kafka, domain.model, entrypoints, dependency_injector, typer
 # Role: `ginkgo-data worker`: a worker as a process, its signals and its exit codes
 """``ginkgo-data worker start``.
 
 The first SIGTERM or SIGINT asks the worker to end: the round under way stops at its next checkpoint, what it did
 not finish is delivered again. It has `worker.shutdown_timeout` for that. The second signal ends the process at once.
 
+SIGHUP and a change of a configuration file reload the configuration between two rounds, as the command `reload` does.
+
 With ``--embedded`` there is no server: commands come from standard input, and how each ended is printed, one JSON
 object a line; dead letters live as long as the process.
+
+What is wrong with its configuration is said (log, heartbeat, alert), and the worker works with the defaults in the
+place of it; with ``--strict-config`` it does not start. A wrong option of the command line is never left out.
 
 Exit codes: 0 ended as asked (``--embedded``: and every command was done); 1 did not end in time, or ended without
 having been asked, or gave a command up; 2 wrong use or configuration; 128 + n ended at once by a second signal n
@@ -22,19 +27,19 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from ginkgo_data.domain.model.errors import ConfigurationError
 from ginkgo_data.entrypoints.outcomes import EVENT
 
 if TYPE_CHECKING:
     from ginkgo_data.entrypoints.container import Container
     from ginkgo_data.entrypoints.loading import LoadedSettings
-    from ginkgo_data.entrypoints.settings import Settings
     from ginkgo_data.entrypoints.worker import DataWorker
 
 log = logging.getLogger(__name__)
@@ -64,53 +69,74 @@ def start(
         typer.Option("--embedded", help="Without servers: commands from standard input, one JSON object a line."),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Log everything.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict-config", help="Do not start with a configuration that has a fault.")
+    ] = False,
 ) -> None:
     """Collect what the commands on Kafka ask for, until it is told to stop (SIGTERM, Ctrl-C)."""
     given = {"worker.node_id": node_id, "worker.group_id": group_id, "worker.auto_offset_reset": auto_offset}
     overrides: dict[str, object] = {key: value for key, value in given.items() if value is not None}
     if debug:
         overrides["logging.level"] = "DEBUG"
-    loaded = _load(config, overrides, embedded)
-    set_up_logging(loaded.settings)
-    for warning in loaded.warnings:
-        log.warning("%s", warning)
-    os_exit(_serve(loaded, config, overrides, embedded))
+    loaded = _load(config, overrides, embedded, tolerant=not strict)
+    os_exit(_serve(loaded, config, overrides, embedded, strict=strict))
 
 
-def _load(config: Path | None, overrides: Mapping[str, object], embedded: bool) -> LoadedSettings:
+def _load(
+    config: Path | None, overrides: Mapping[str, object], embedded: bool, *, tolerant: bool = False
+) -> LoadedSettings:
     from ginkgo_data.entrypoints.loading import load_settings
 
     if not embedded:
-        return load_settings(config, overrides=overrides)
-    loaded = load_settings(config, overrides={**overrides, **EMBEDDED})
-    if "clickhouse.url" not in loaded.origins:
-        loaded = load_settings(config, overrides={**overrides, **EMBEDDED, "clickhouse.url": EMBEDDED_STORE})
+        return load_settings(config, overrides=overrides, tolerant=tolerant)
+    loaded = load_settings(config, overrides={**overrides, **EMBEDDED}, tolerant=tolerant)
+    if not loaded.names("clickhouse.url"):
+        more = {**overrides, **EMBEDDED, "clickhouse.url": EMBEDDED_STORE}
+        loaded = load_settings(config, overrides=more, tolerant=tolerant)
     return loaded
 
 
-def set_up_logging(settings: Settings) -> None:
-    """Log to standard error, at the level of the settings."""
-    logging.basicConfig(
-        level=settings.logging.level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-        force=True,
-    )
-    for library in ("urllib3", "clickhouse_connect", "httpx", "httpcore"):
-        logging.getLogger(library).setLevel(max(logging.getLogger().level, logging.WARNING))
+def start_faults(loaded: LoadedSettings, node_id: str, *, strict: bool = False) -> str | None:
+    """Set up logging, log what is wrong with the configuration, and return it in one line, None where nothing is.
+
+    Raises `ConfigurationError` where it is `strict` and the log file cannot be written.
+    """
+    from ginkgo_data.entrypoints.log_output import set_up_logging
+
+    of_log = set_up_logging(loaded.settings, node_id)
+    if of_log and strict:
+        raise ConfigurationError(of_log)
+    for warning in loaded.warnings:
+        log.warning("%s", warning)
+    for fault in loaded.faults:
+        log.error("configuration: %s; used instead: %s", fault, fault.instead)
+    return "; ".join(fault for fault in (loaded.fault, of_log) if fault) or None
 
 
-def _serve(loaded: LoadedSettings, config: Path | None, overrides: Mapping[str, object], embedded: bool) -> int:
+def _serve(
+    loaded: LoadedSettings, config: Path | None, overrides: Mapping[str, object], embedded: bool, *, strict: bool
+) -> int:
     from dependency_injector import providers
 
+    from ginkgo_data.entrypoints.config_watch import ConfigWatch
     from ginkgo_data.entrypoints.container import Container
-    from ginkgo_data.entrypoints.rereading import Rereading
+    from ginkgo_data.entrypoints.log_output import set_up_logging
+    from ginkgo_data.entrypoints.reloading import Reloading
 
     container = Container(settings=loaded.settings)
-    reread = Rereading(loaded, lambda: _load(config, overrides, embedded))
-    container.reload.override(providers.Object(reread.outcome))
+    node_id = container.node_id()
+    container.start_fault.override(providers.Object(start_faults(loaded, node_id, strict=strict)))
+    reloading = Reloading(
+        container,
+        loaded,
+        lambda: _load(config, overrides, embedded),
+        lambda settings: set_up_logging(settings, node_id),
+    )
+    container.reload.override(providers.Object(reloading))
     stop = threading.Event()
-    _obey_signals(stop)
+    _obey_signals(stop, reloading.request)
+    watch = ConfigWatch(lambda: reloading.files, lambda: reloading.request("file"))
+    watch.start()
     data_worker = container.worker()
     data_worker.start()
     if embedded:
@@ -119,18 +145,17 @@ def _serve(loaded: LoadedSettings, config: Path | None, overrides: Mapping[str, 
     while not stop.wait(0.5) and data_worker.is_alive():
         pass
     asked = stop.is_set()
-    ended = data_worker.stop(loaded.settings.worker.shutdown_timeout)
-    if not ended:
-        log.error(
-            "the worker did not end within %g s; what it held comes again", loaded.settings.worker.shutdown_timeout
-        )
+    watch.end()
+    patience = reloading.settings.worker.shutdown_timeout
+    if not data_worker.stop(patience):
+        log.error("the worker did not end within %g s; what it held comes again", patience)
         return 1
     given_up = _print_outcomes(container) if embedded else 0
-    container.shutdown_resources()
+    reloading.close()
     return 0 if asked and not given_up else 1
 
 
-def _obey_signals(stop: threading.Event) -> None:
+def _obey_signals(stop: threading.Event, reload: Callable[[str], None]) -> None:
     received: list[int] = []
 
     def obey(number: int, _: FrameType | None) -> None:
@@ -141,6 +166,7 @@ def _obey_signals(stop: threading.Event) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, obey)
+    signal.signal(signal.SIGHUP, lambda *_: reload("SIGHUP"))
 
 
 def _feed(container: Container, data_worker: DataWorker, stop: threading.Event) -> None:

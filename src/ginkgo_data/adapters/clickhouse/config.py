@@ -20,6 +20,8 @@ ALLOWED = (
 DATABASE = "ginkgo"
 """Database used where the address names none."""
 
+_ESCAPES = "in a user or a password, / is written %2F, @ %40 and : %3A"
+_NO_TEXT = "it is not text in UTF-8"
 _TLS = "allowed: with an address clickhouses://..., or not at all"
 _DATABASE_NAME = re.compile(r"^\w[\w-]*$")
 _SERVER_PORTS = {False: 8123, True: 8443}
@@ -33,10 +35,11 @@ class ClickHouseConfig(BaseModel):
     its password) and the forms that are allowed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     url: str = "clickhouse://default@localhost:8123/ginkgo"
-    """Where the store is, without the password; forms: see `ALLOWED`."""
+    """Where the store is: ``clickhouse://user@host:8123/database``, ``clickhouses://…`` for TLS, ``chdb:///some/dir``
+    or ``chdb://relative/dir`` for the engine inside this process."""
     password: SecretStr = SecretStr("")
     """Of a server; given here, it is used instead of one in `url`."""
     password_file: Path | None = None
@@ -49,11 +52,11 @@ class ClickHouseConfig(BaseModel):
     compression: Literal["lz4", "zstd", "none"] = "lz4"
     """Of what goes to a server and comes back."""
     layout: Literal["native", "ginkgo"] = "native"
-    """Whose table of bars: ``native`` is this package's own, ``ginkgo`` the one that GTM's readers know (cents, whole
-    lots, bars as traded). Everything else lies in tables of this package in both."""
-    connect_timeout: int = Field(default=5, ge=1)
+    """Whose tables of bars, adjustment factors and ticks: ``native`` are this package's own, ``ginkgo`` those that
+    GTM's readers know (cents, whole lots, bars as traded). Everything else lies in tables of this package in both."""
+    connect_timeout: int = Field(default=5, ge=1, le=3600)
     """Seconds to reach a server."""
-    timeout: int = Field(default=60, ge=1)
+    timeout: int = Field(default=60, ge=1, le=86_400)
     """Seconds to wait for a server's answer to one query or insert."""
 
     @model_validator(mode="before")
@@ -82,7 +85,7 @@ class ClickHouseConfig(BaseModel):
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         if self.embedded:
             allowed = {"database"}
-            fault = "" if parts.netloc or parts.path.strip("/") else "it names no directory"
+            fault = _fault_of_directory(self) if parts.netloc or parts.path.strip("/") else "it names no directory"
         else:
             allowed = {"secure"}
             fault = "" if parts.hostname else "it names no host"
@@ -101,7 +104,7 @@ class ClickHouseConfig(BaseModel):
         given = f"ca_cert is {str(self.ca_cert)!r}" if self.ca_cert else "" if self.verify else "verify is false"
         if given and not self.secure:
             raise ValueError(f"{given}, and {self.url} is spoken to without TLS; {_TLS}")
-        if self.ca_cert and not self.ca_cert.expanduser().is_file():
+        if self.ca_cert and not _is_file(self.ca_cert):
             raise ValueError(f"{given}, where no file is; allowed: a file of certificates (PEM)")
         return self
 
@@ -147,13 +150,28 @@ class ClickHouseConfig(BaseModel):
         return unquote(urlsplit(self.url).username or "") or "default"
 
 
+def _fault_of_directory(config: ClickHouseConfig) -> str:
+    try:
+        _ = config.directory
+    except RuntimeError:
+        return "it names the home of nobody"
+    return ""
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.expanduser().is_file()
+    except (OSError, RuntimeError):
+        return False
+
+
 def _split(url: str) -> SplitResult:
     """Split `url`; raise `ValueError` when its scheme is not ours or its port is no port."""
     try:
         parts = urlsplit(url.strip())
         _ = parts.port
-    except ValueError as error:
-        raise ValueError(_refusal(url, str(error))) from None
+    except ValueError:
+        raise ValueError(_refusal(url, f"its host and port cannot be read; {_ESCAPES}")) from None
     if parts.scheme not in {"clickhouse", "clickhouses", "chdb"}:
         raise ValueError(_refusal(url, f"its scheme is {parts.scheme!r}"))
     return parts
@@ -171,8 +189,8 @@ def _password_in(path: Path, given: Mapping[str, object]) -> SecretStr:
     """Return what is in the file; raise `ValueError` naming it when that is nothing, or there is another password."""
     try:
         text = path.expanduser().read_text("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: there is no such user's home
+        reason = getattr(error, "strerror", None) or ("no such home" if isinstance(error, RuntimeError) else _NO_TEXT)
         raise ValueError(f"password_file {str(path)!r} cannot be read: {reason}") from None
     if not text:
         raise ValueError(f"password_file {str(path)!r} is empty; allowed: a file with the password")
@@ -184,6 +202,8 @@ def _password_in(path: Path, given: Mapping[str, object]) -> SecretStr:
 
 def _refusal(url: str, fault: str) -> str:
     shown = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)
+    # What stands in the place of a port may be a password, where the @ behind it was forgotten.
+    shown = re.sub(r"(://(?:\[[^]]*\]|[^:@/?#\[]*)):(?!\d{1,5}(?:[/?#]|$))[^@/?#]*", r"\1:***", shown)
     return f"the address of the store is {shown!r}: {fault}; allowed: {ALLOWED}"
 
 

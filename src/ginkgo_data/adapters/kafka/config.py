@@ -71,7 +71,7 @@ def as_text(value: object) -> object:
 class KafkaConfig(BaseModel):
     """Section `kafka`; times in seconds. Raises pydantic's `ValidationError` for what cannot work together."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     bootstrap_servers: str = Field(default="localhost:9092", min_length=1)
     client_id: str = Field(default="ginkgo_data", min_length=1)

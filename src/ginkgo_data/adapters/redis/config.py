@@ -16,6 +16,7 @@ ALLOWED = (
     "memory:// for no server (everything is kept inside this process)"
 )
 MEMORY = "memory://"
+_ESCAPES = "in a user or a password, / is written %2F, @ %40 and : %3A"
 
 
 class RedisConfig(BaseModel):
@@ -25,17 +26,18 @@ class RedisConfig(BaseModel):
     its password) and the forms that are allowed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     url: str = "redis://localhost:6379/0"
-    """Where the server is, without the password; forms: see `ALLOWED`."""
+    """Where the server is: ``redis://user@host:6379/0``, ``rediss://…`` for TLS, ``memory://`` for no server
+    (everything is kept inside this process)."""
     password: SecretStr = SecretStr("")
     """Given here, it is used instead of one in `url`; empty: none is sent."""
     connect_timeout: float = Field(default=1.0, gt=0, le=60)
     """Seconds to reach the server."""
     timeout: float = Field(default=1.0, gt=0, le=60)
     """Seconds to wait for an answer: nothing that Redis does here is worth waiting longer."""
-    first_backoff: float = Field(default=0.25, gt=0)
+    first_backoff: float = Field(default=0.25, gt=0, le=60)
     """Seconds in which a server that has failed is not asked again; doubled with each further failure."""
     max_backoff: float = Field(default=5.0, gt=0, le=60)
     """Longest such pause, so also the longest time until a server that is back is noticed."""
@@ -103,8 +105,8 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url.strip())
         _ = parts.port
-    except ValueError as error:
-        raise ValueError(_refusal(url, str(error))) from None
+    except ValueError:
+        raise ValueError(_refusal(url, f"its host and port cannot be read; {_ESCAPES}")) from None
     if parts.scheme not in {"redis", "rediss"}:
         raise ValueError(_refusal(url, f"its scheme is {parts.scheme!r}"))
     return parts
@@ -120,6 +122,8 @@ def _without_password(parts: SplitResult) -> str:
 
 def _refusal(url: str, fault: str) -> str:
     shown = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)
+    # What stands in the place of a port may be a password, where the @ behind it was forgotten.
+    shown = re.sub(r"(://(?:\[[^]]*\]|[^:@/?#\[]*)):(?!\d{1,5}(?:[/?#]|$))[^@/?#]*", r"\1:***", shown)
     return f"the address of Redis is {shown!r}: {fault}; allowed: {ALLOWED}"
 
 

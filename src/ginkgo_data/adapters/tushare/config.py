@@ -1,4 +1,4 @@
-# Upstream: adapters.tushare.client, entrypoints.settings
+# Upstream: adapters.tushare.client, entrypoints.data_sections
 # Downstream: adapters.tushare.apis, domain.model.errors, pydantic
 # Role: Settings of the Tushare family, with the token kept secret
 """How to reach Tushare and what its account may do."""
@@ -21,31 +21,35 @@ class TushareConfig(BaseModel):
     Nothing is reached before a client is opened; only then an empty address or token is an error.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     base_url: str = ""
     """Address that requests are posted to; ``{api_name}`` in it is replaced by the name of the api."""
     token: SecretStr = SecretStr("")
-    calls_per_minute: int = Field(default=200, ge=1)
+    """The account's token."""
+    calls_per_minute: int = Field(default=200, ge=1, le=1_000_000)
     """The account's quota per api and minute; a smaller one that the vendor names is believed."""
-    timeout: float = Field(default=30.0, gt=0)
+    timeout: float = Field(default=30.0, gt=0, le=3600)
     """Seconds for one HTTP call, from connecting to the last byte."""
-    budget_patience: float = Field(default=75.0, ge=0)
+    budget_patience: float = Field(default=75.0, ge=0, le=86_400)
     """Longest time, in seconds, that one call waits for the call budget before it gives up."""
     row_limits: Mapping[str, int] = Field(default_factory=dict)
     """Rows of one reply by api, where the vendor's limit is not the one of `apis.py`."""
-    codes_per_call: int = Field(default=1000, ge=1)
+    codes_per_call: int = Field(default=1000, ge=1, le=100_000)
     """Codes in one list of `daily` or `suspend_d`; they travel in the body, so no address limits them."""
-    adjustment_codes_per_call: int = Field(default=1, ge=1)
+    adjustment_codes_per_call: int = Field(default=1, ge=1, le=100_000)
     """Codes in one list of `adj_factor`, whose documentation speaks of one code or of one session only."""
     by_session: bool = True
     """Whether the account may ask for the whole market of one session."""
-    market_rows: int = Field(default=5600, ge=1)
+    market_rows: int = Field(default=5600, ge=1, le=10_000_000)
     """Rows that the whole market of one session has."""
 
     @field_validator("base_url")
     @classmethod
-    def _without_blanks(cls, value: str) -> str:
+    def _without_blanks_and_credentials(cls, value: str) -> str:
+        # An address is shown; a person's password in it would be, too.
+        if "@" in value.partition("://")[2].partition("/")[0]:
+            raise ValueError("has a user or a password in it; allowed: an address without, and the token beside it")
         return value.strip()
 
     @field_validator("token")

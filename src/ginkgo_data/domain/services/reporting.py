@@ -53,11 +53,13 @@ class Reporter:
     """Seconds for which the repeat of an alert is silent."""
     sweep_interval: float = PATIENCE
     """Seconds between two searches of the store for what was never told."""
+    telling: Telling | None = None
+    """What was told and is not acknowledged; made for this reporter where none is given."""
     _telling: Telling = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        telling = Telling(self.outbox, self.notifications, self.clock, self.sweep_interval)
-        object.__setattr__(self, "_telling", telling)
+        made = self.telling or Telling(self.outbox, self.notifications, self.clock, self.sweep_interval)
+        object.__setattr__(self, "_telling", made)
 
     def account(self, work: Work, result: CollectionResult) -> DataQualityReport:
         """Store and tell the report of `work`, raise its alerts, and return it. Raises `StoreUnavailable`."""

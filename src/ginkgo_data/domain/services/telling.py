@@ -1,4 +1,4 @@
-# Upstream: domain.services.reporting
+# Upstream: domain.services.reporting, entrypoints.container
 # Downstream: domain.model.quality, ports.{clock, notifications, outbox}
 # Role: Telling reports and alerts until the notification topic is known to hold them
 """At least once: what is stored is told, told again until that is acknowledged, and then marked as told.
