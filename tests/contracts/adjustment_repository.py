@@ -26,8 +26,11 @@ def held(repository: AdjustmentRepository, *codes: str, since: int | None = None
 class AdjustmentRepositoryContract:
     """Subclassed once per adapter, with the fixture `repository`."""
 
+    exact = (7.768, 1.012345678901, 108.031)
+    """Factors that the store keeps as they come."""
+
     def test_factors_are_read_back_as_they_came(self, repository: AdjustmentRepository) -> None:
-        values = [7.768, 1.012345678901, 108.031]
+        values = list(self.exact)
         assert repository.write(factors(values=values)) == WriteReceipt(3, 1)
         read = repository.read([CODE_A], *JANUARY)
         assert read.table.schema.equals(FACTOR_HISTORY_SCHEMA)

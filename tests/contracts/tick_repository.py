@@ -29,10 +29,15 @@ def held(repository: TickRepository, *codes: str, since: int | None = None) -> d
 class TickRepositoryContract:
     """Subclassed once per adapter, with the fixture `repository`."""
 
+    prices = (0.57, 1.13, 1900.123456)
+    volumes = (100.0, 0.0, 9_007_199_254_740_000.0)
+    moments = (1704677400123, 1704677400123, 1704697200000)
+    """Milliseconds since 1970. All three: what the store keeps as it comes."""
+
     def test_a_list_is_read_back_as_it_came(self, repository: TickRepository) -> None:
-        sides, volumes = ["buy", "sell", "neutral"], [100.0, 0.0, 9_007_199_254_740_000.0]
-        times = pa.array([1704677400123, 1704677400123, 1704697200000], pa.timestamp("ms", "Asia/Shanghai"))
-        day = tick_day(prices=[0.57, 1.13, 1900.123456], side=sides, volume=volumes, timestamp=times)
+        times = pa.array(self.moments, pa.timestamp("ms", "Asia/Shanghai"))
+        sides = ["buy", "sell", "neutral"]
+        day = tick_day(prices=self.prices, side=sides, volume=list(self.volumes), timestamp=times)
         assert repository.replace([day]) == WriteReceipt(3, 1)
         read = repository.read([CODE_A], *JANUARY).table
         assert read.schema.equals(TICK_SCHEMA)

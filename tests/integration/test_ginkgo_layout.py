@@ -13,15 +13,19 @@ import pytest
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
 from ginkgo_data.adapters.clickhouse.client import open_client
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
+from ginkgo_data.adapters.clickhouse.ginkgo_adjustment_repository import GinkgoAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_bar_repository import GinkgoBarRepository
+from ginkgo_data.adapters.clickhouse.ginkgo_tick_repository import GinkgoTickRepository
 from ginkgo_data.domain.model.coverage import Cells
-from ginkgo_data.domain.model.errors import ConfigurationError, SchemaMismatch
+from ginkgo_data.domain.model.errors import SchemaMismatch
 from ginkgo_data.domain.model.fetch import BarAnswer, FetchRequest, Rows
 from ginkgo_data.domain.model.series import DAILY
 from ginkgo_data.entrypoints.container import Container
 from ginkgo_data.entrypoints.loading import load_settings
 from support.bars import CODE_A, bars
+from support.factors import factors
 from support.shared_data import SHARED, needs_shared
+from support.ticks import tick_day
 
 CENT = Decimal("0.01")
 
@@ -84,11 +88,29 @@ def test_a_worker_does_not_start_on_a_table_that_does_not_fit(store_config: Clic
     client.close()
 
 
-def test_a_source_of_ticks_is_refused_in_words(tmp_path: Path) -> None:
-    (tmp_path / "ticks.csv").touch()
-    config = ClickHouseConfig(url=f"chdb://{tmp_path}")
-    with pytest.raises(ConfigurationError, match="Ginkgo's tables of ticks are not written"):
-        wired(config, sources__ticks=["files"], sources__files__path=str(tmp_path))
+def test_factors_and_ticks_lie_in_ginkgos_tables_and_the_sweep_settles_them(container: Container) -> None:
+    assert isinstance(container.adjustment_repository(), GinkgoAdjustmentRepository)
+    assert isinstance(container.tick_repository(), GinkgoTickRepository)
+    container.prepare()()
+    store = container.store()
+    container.adjustment_repository().write(factors(values=[1.0, 2.0, 4.0]))
+    container.tick_repository().replace([tick_day()])
+    for table in ("adjustfactor", "`000001_SZ_Tick`"):
+        store.command(f"INSERT INTO {table} SELECT * REPLACE (generateUUIDv4() AS uuid) FROM {table} LIMIT 1")
+    container.ginkgo_sweep.reset()
+    assert container.sweep()() == 2
+    assert store.query("SELECT count() AS n FROM adjustfactor")["n"].to_pylist() == [3]
+    assert store.query("SELECT count() AS n FROM `000001_SZ_Tick`")["n"].to_pylist() == [3]
+
+
+def test_a_worker_does_not_start_on_factors_that_do_not_fit(store_config: ClickHouseConfig) -> None:
+    client = open_client(store_config)
+    client.command("CREATE TABLE adjustfactor (code String, adjustfactor Float64) ENGINE = MergeTree ORDER BY code")
+    container = wired(store_config)
+    with pytest.raises(SchemaMismatch, match=r"table adjustfactor: column foreadjustfactor .* is missing"):
+        container.prepare()()
+    container.shutdown_resources()
+    client.close()
 
 
 @needs_shared

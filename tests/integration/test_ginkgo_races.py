@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,9 +24,9 @@ from ginkgo_data.domain.model.errors import StoreUnavailable
 from ginkgo_data.domain.model.series import DAILY
 from support.ginkgo_writer import CODES, DAYS, cents, fetched, now
 from support.stack import NOW
+from support.writers import Writers
 
 KILLS = int(os.environ.get("GINKGO_TEST_REPEATS", "3"))
-WRITER = Path(__file__).parents[1] / "support" / "ginkgo_writer.py"
 WINDOW = (date(2023, 1, 1), date(2024, 12, 31))
 KEYS = len(CODES) * len(DAYS)
 
@@ -47,36 +44,6 @@ def config(clickhouse_server) -> Iterator[ClickHouseConfig]:
     client = ClickHouseClient(made)
     client.command(f"DROP DATABASE `{made.database}`")
     client.close()
-
-
-class Writers:
-    """Four worker processes; one that is killed is followed by another."""
-
-    def __init__(self, url: str) -> None:
-        self._url, self._seed = url, 0
-        self.acknowledged: list[int] = []
-        self._running = [self._start() for _ in range(4)]
-
-    def _start(self) -> subprocess.Popen:
-        self._seed += 1
-        return subprocess.Popen([sys.executable, str(WRITER), self._url, str(self._seed)], stdout=subprocess.PIPE)
-
-    def heard(self) -> None:
-        """Wait until every one of them has written."""
-        for process in self._running:
-            self.acknowledged.append(int(process.stdout.readline()))
-
-    def kill(self, number: int, *, replace: bool = True) -> None:
-        process = self._running[number]
-        process.kill()
-        lines = process.communicate()[0].split(b"\n")[:-1]
-        self.acknowledged += [int(line) for line in lines if line]
-        if replace:
-            self._running[number] = self._start()
-
-    def end(self) -> None:
-        for number in range(len(self._running)):
-            self.kill(number, replace=False)
 
 
 class Reader:
@@ -119,7 +86,7 @@ def test_four_workers_on_the_same_codes_end_exact_whoever_is_killed(
     client = ClickHouseClient(config, prepared)
     client.connect()
     chance = random.Random(KILLS)
-    writers = Writers(config.url)
+    writers = Writers("ginkgo_writer.py", config.url, 4)
     try:
         writers.heard()
         reader = Reader(config)

@@ -11,8 +11,11 @@ from ginkgo_data.adapters.calendars.xshg import ExchangeCalendarsTradingCalendar
 from ginkgo_data.adapters.clickhouse.absence_repository import ClickHouseAbsenceRepository
 from ginkgo_data.adapters.clickhouse.adjustment_repository import ClickHouseAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
+from ginkgo_data.adapters.clickhouse.ginkgo_adjustment_repository import GinkgoAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_bar_repository import GinkgoBarRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_bar_source import GinkgoBarSource
+from ginkgo_data.adapters.clickhouse.ginkgo_session_sources import GinkgoAdjustmentSource, GinkgoTickSource
+from ginkgo_data.adapters.clickhouse.ginkgo_tick_repository import GinkgoTickRepository
 from ginkgo_data.adapters.clickhouse.outbox import ClickHouseOutbox
 from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
@@ -158,11 +161,14 @@ def session_data_fits(
     e: FilesTickSource,
     f: InMemoryTickSource,
     g: RetryingTickSource,
+    h: GinkgoAdjustmentRepository,
+    i: GinkgoTickRepository,
+    j: GinkgoTickSource,
 ) -> None:
     """Factors and ticks: stores, and vendors of ticks."""
-    adjustment_repositories(a, b)
-    tick_repositories(c, d)
-    tick_sources(e, f, g)
+    adjustment_repositories(a, b, h)
+    tick_repositories(c, d, i)
+    tick_sources(e, f, g, j)
 
 
 def sources_fit(
@@ -178,11 +184,12 @@ def sources_fit(
     j: InMemoryAdjustmentSource,
     k: RetryingAdjustmentSource,
     m: GinkgoBarSource,
+    n: GinkgoAdjustmentSource,
 ) -> None:
     """Vendors."""
     bar_sources(a, b, c, d, m)
     reference_sources(e, f, g, h)
-    adjustment_sources(i, j, k)
+    adjustment_sources(i, j, k, n)
 
 
 def host_and_broker_fit(

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: adapters.clickhouse.{ginkgo_adjustment_repository, ginkgo_factor_rows}, entrypoints.container
 # Downstream: adapters.clickhouse.{client, held, sql}, domain.model, ports.bar_repository, pyarrow
 # Role: Adjustment factors in the native layout
 """Stored adjustment factors in ClickHouse."""
@@ -32,7 +32,7 @@ class ClickHouseAdjustmentRepository:
 
     def write(self, factors: AdjustmentBatch) -> WriteReceipt:
         """Store; all rows are checked before any is sent."""
-        _check(factors)
+        check_factors(factors)
         receipt = WriteReceipt()
         for start in range(0, len(factors), ROWS_PER_INSERT):
             part = factors.table.slice(start, ROWS_PER_INSERT)
@@ -87,7 +87,8 @@ class ClickHouseAdjustmentRepository:
         return earliest
 
 
-def _check(factors: AdjustmentBatch) -> None:
+def check_factors(factors: AdjustmentBatch) -> None:
+    """Raise `SchemaMismatch` naming the column for a null, or a factor that is no finite number above 0."""
     for name in factors.table.column_names:
         column = factors.table[name]
         nulls = column.cast(pa.string()).null_count if pa.types.is_dictionary(column.type) else column.null_count

@@ -78,6 +78,18 @@ class ClickHouseBarRepository:
             held.update(_by_code(found))
         return held
 
+    def begun(self, codes: Sequence[str] | None, series: Series, first: date, last: date) -> Held:
+        """Return the sessions with a row that is not withdrawn."""
+        begun: dict[str, Sessions] = {}
+        for some in of_codes(codes):
+            found = self._client.query(
+                "SELECT toString(code) AS name, arraySort(groupUniqArray(session)) AS sessions FROM bars FINAL "
+                f"WHERE {of_series(series)} AND {some} AND {of_bars(first, last)} "
+                f"GROUP BY code ORDER BY code {FINAL_SETTINGS}"
+            )
+            begun.update(_by_code(found))
+        return begun
+
     def mark_held(self, bars: BarBatch) -> None:
         """Mark the (code, session) pairs of `bars` as whole, each with its rows and greatest version."""
         if len(bars):

@@ -1,5 +1,5 @@
-# Upstream: adapters.clickhouse, entrypoints.{container, show_schema}
-# Downstream: adapters.clickhouse.{config, errors}, domain.model.errors, clickhouse_connect, pyarrow
+# Upstream: adapters.clickhouse, entrypoints.{container, doctor, show_schema}
+# Downstream: adapters.clickhouse.{config, errors}, domain.model.{errors, steps}, clickhouse_connect, pyarrow
 # Role: One connection to the store, server or embedded engine, with the pinned settings of every insert
 """The client: SQL in, Arrow out, and inserts that are stored when they return.
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
 from ginkgo_data.adapters.clickhouse.errors import store_errors
 from ginkgo_data.domain.model.errors import ConfigurationError
+from ginkgo_data.domain.model.steps import step
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -54,13 +55,13 @@ class ClickHouseClient:
     def command(self, sql: str) -> None:
         """Run a statement without a result. Raises `StoreUnavailable` or `SchemaMismatch`."""
         client = self._connected()
-        with store_errors(_shown(sql)):
+        with store_errors(_shown(sql)), step("store_command"):
             client.command(sql)
 
     def query(self, sql: str) -> pa.Table:
         """Return the rows of a SELECT that may end with SETTINGS, not with FORMAT. Raises as `command`."""
         client = self._connected()
-        with store_errors(_shown(sql)):
+        with store_errors(_shown(sql)), step("query"):
             return client.query_arrow(sql)
 
     def insert(self, table: str, rows: pa.Table) -> None:
@@ -73,7 +74,10 @@ class ClickHouseClient:
         """
         settings = {**INSERT_SETTINGS, "insert_deduplication_token": uuid.uuid4().hex}
         client = self._connected()
-        with store_errors(f"insert of {rows.num_rows} rows into {table}"):
+        with (
+            store_errors(f"insert of {rows.num_rows} rows into {table}"),
+            step("insert", table=table, rows=rows.num_rows),
+        ):
             client.insert_arrow(table, rows.unify_dictionaries().combine_chunks(), settings=settings)
 
     def close(self) -> None:

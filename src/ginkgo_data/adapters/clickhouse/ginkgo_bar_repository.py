@@ -20,8 +20,8 @@ import pyarrow as pa
 from ginkgo_data.adapters.clickhouse import ginkgo_rows
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
 from ginkgo_data.adapters.clickhouse.ginkgo_beside import GinkgoBeside
-from ginkgo_data.adapters.clickhouse.ginkgo_held import cells_of, held_days, held_sessions
-from ginkgo_data.adapters.clickhouse.ginkgo_merge import Merge, rank
+from ginkgo_data.adapters.clickhouse.ginkgo_held import begun_days, cells_of, held_days, held_sessions
+from ginkgo_data.adapters.clickhouse.ginkgo_merge import Merge, latest, rank
 from ginkgo_data.adapters.clickhouse.ginkgo_rows import FREQUENCIES, bars_of, rows_of
 from ginkgo_data.adapters.clickhouse.ginkgo_sweep import settle
 from ginkgo_data.adapters.clickhouse.ginkgo_table import GinkgoBarTable, codes_in, day_in, of_window, spans_of
@@ -58,7 +58,7 @@ class GinkgoBarRepository:
             return WriteReceipt()
         frequency = _frequency(bars.series)
         zone = self._table.zone()
-        wanted, origin = _latest(rows_of(bars, zone))
+        wanted, origin = _latest(bars, zone)
         receipt = WriteReceipt()
         for start in range(0, wanted.num_rows, ROWS_PER_INSERT):
             place = slice(start, start + ROWS_PER_INSERT)
@@ -104,6 +104,15 @@ class GinkgoBarRepository:
                 held.update(held_sessions(self._table, where, zone, since, marks, full))
         return held
 
+    def begun(self, codes: Sequence[str] | None, series: Series, first: date, last: date) -> Held:
+        """Return the sessions with a row, settled or not."""
+        frequency, zone = _frequency(series), self._table.zone()
+        begun: dict[str, Sessions] = {}
+        for some in of_codes(codes):
+            where = f"frequency = {frequency} AND {some} AND {of_window(first, last, zone)}"
+            begun.update(begun_days(self._table, where, zone))
+        return begun
+
     def mark_held(self, bars: BarBatch) -> None:
         """Mark the (code, session) pairs of `bars` as whole, each with its rows and greatest version.
 
@@ -112,7 +121,7 @@ class GinkgoBarRepository:
         frequency = _frequency(bars.series)
         if not len(bars):
             return
-        wanted, _ = _latest(rows_of(bars, self._table.zone()))
+        wanted, _ = _latest(bars, self._table.zone())
         for condition in spans_of(wanted):
             settle(self._table, frequency, condition)
         self._beside.mark(bars)
@@ -123,7 +132,7 @@ class GinkgoBarRepository:
         receipt = self._beside.withdraw(bars)
         if not len(bars):
             return receipt
-        wanted, _ = _latest(rows_of(bars, self._table.zone()))
+        wanted, _ = _latest(bars, self._table.zone())
         held = self._table.rows(frequency, spans_of(wanted))
         names = codes_in(wanted)
         keys = cells_of(wanted["code"], wanted["second"].to_numpy(), names)
@@ -175,14 +184,9 @@ def _frequency(series: Series) -> int:
     return FREQUENCIES[series.frequency]
 
 
-def _latest(rows: pa.Table) -> tuple[pa.Table, Longs]:
-    """Return one row per key (of the greatest version the last), by code and second, and where each was."""
-    names = codes_in(rows)
-    keys = cells_of(rows["code"], rows["second"].to_numpy(), names)
-    order = np.lexsort((rows["version"].to_numpy(), keys))
-    last = np.append(keys[order][1:] != keys[order][:-1], True)
-    origin: Longs = order[last]
-    return rows.take(pa.array(origin)), origin
+def _latest(bars: BarBatch, zone: str) -> tuple[pa.Table, Longs]:
+    rows = rows_of(bars, zone)
+    return latest(rows, codes_in(rows))
 
 
 def _whole_sessions(bars: BarBatch, unchanged: Flags) -> BarBatch:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
-from ginkgo_data.adapters.clickhouse.ginkgo_rows import seconds_in
+from ginkgo_data.adapters.clickhouse.ginkgo_units import seconds_in
 from ginkgo_data.adapters.clickhouse.sql import of_bars, of_codes, of_series, of_sessions
 from ginkgo_data.domain.model.bars import BarBatch, code_positions
 from ginkgo_data.domain.model.series import Series

@@ -1,5 +1,5 @@
-# Upstream: adapters.clickhouse.ginkgo_bar_repository
-# Downstream: adapters.clickhouse.{ginkgo_table, sql, uuid7}, domain.model.{bars, coverage}, numpy, pyarrow
+# Upstream: adapters.clickhouse.{ginkgo_adjustment_repository, ginkgo_bar_repository, ginkgo_tick_repository}
+# Downstream: adapters.clickhouse.{ginkgo_table, uuid7}, domain.model.{bars, coverage}, numpy, pyarrow
 # Role: Which sessions Ginkgo's table holds: a key with two rows is not settled, and holds nothing
 """Coverage of Ginkgo's table, counted by the engine and put together per code in numpy."""
 
@@ -11,20 +11,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ginkgo_data.adapters.clickhouse.ginkgo_table import GinkgoBarTable, day_in
-from ginkgo_data.adapters.clickhouse.sql import quoted
+from ginkgo_data.adapters.clickhouse.ginkgo_table import GinkgoBarTable, GinkgoTable, at_midnight, day_in
 from ginkgo_data.adapters.clickhouse.uuid7 import Longs, least_id
 from ginkgo_data.domain.model.bars import code_positions, distinct
 from ginkgo_data.domain.model.coverage import Held
 
 
-def held_days(table: GinkgoBarTable, where: str, zone: str, since: int | None, marks: pa.Table) -> Held:
+def held_days(table: GinkgoTable, where: str, zone: str, since: int | None, marks: pa.Table) -> Held:
     """Return the daily sessions held by one row, and, with `since`, by a fresh one or one with a mark."""
     day = day_in(zone)
     found = table.query(
         "SELECT code AS name, arraySort(groupArray(day)) AS days, arraySort(groupArrayIf(day, fresh)) AS fresh FROM "
-        f"(SELECT code, {day} AS day, {_fresh(since)} AS fresh FROM bar WHERE {where} "
-        f"AND timestamp = toDateTime(toDate(timestamp, {quoted(zone)}), {quoted(zone)})) GROUP BY code ORDER BY code"
+        f"(SELECT code, {day} AS day, {_fresh(since)} AS fresh FROM {table.name} WHERE {where} "
+        f"AND {at_midnight(zone)}) GROUP BY code ORDER BY code"
     )
     names = found["name"].to_pylist()
     cells, rows = np.unique(_flat(found["days"]), return_counts=True)
@@ -50,6 +49,15 @@ def held_sessions(table: GinkgoBarTable, where: str, zone: str, since: int | Non
     inside[inside] = cells[place[inside]] == own[inside]
     marked[place[inside]] = marks["rows"].to_numpy()[inside]
     return _by_code(cells[(rows == keys) & ((fresh >= full) | (keys >= marked))], names)
+
+
+def begun_days(table: GinkgoBarTable, where: str, zone: str) -> Held:
+    """Return the sessions with any row."""
+    found = table.query(
+        f"SELECT code AS name, arraySort(groupUniqArray({day_in(zone)})) AS days FROM bar WHERE {where} "
+        "GROUP BY code ORDER BY code"
+    )
+    return _by_code(_flat(found["days"]), found["name"].to_pylist())
 
 
 def _fresh(since: int | None) -> str:

@@ -1,11 +1,12 @@
-# Upstream: adapters.clickhouse.{ginkgo_bar_repository, ginkgo_sweep}
+# Upstream: adapters.clickhouse
 # Downstream: adapters.clickhouse.{ginkgo_rows, uuid7}, domain.model.bars, numpy, pyarrow
 # Role: What one write into Ginkgo's table has to do, given what is stored: rows to insert, to mark, to delete
 """The decisions of the write protocol, without any SQL.
 
-Several rows may have one key (code, frequency, timestamp); the one with the greatest id is the truth, ours before any
-other's. A row is deleted only while a greater one of its key is stored, or when it was withdrawn, so that workers
-that know nothing of each other can never delete a key between them, and the last one to insert sees all rows.
+Several rows may have one key (code and time, of bars the frequency too); the one with the greatest id is the truth,
+ours before any other's. A row is deleted only while a greater one of its key is stored, or when it was withdrawn, so
+that workers that know nothing of each other can never delete a key between them, and the last one to insert sees all
+rows.
 """
 
 from __future__ import annotations
@@ -22,7 +23,20 @@ from ginkgo_data.domain.model.bars import code_positions
 
 _BITS = 32
 """A key is one integer: the code's position above these bits, the second (or day) in them."""
-_AMOUNT = UNITS.index("amount")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a row of a table is: columns (code, second, the units, uuid, source), and when two rows are equal."""
+
+    schema: pa.Schema
+    units: tuple[str, ...]
+    """Integer columns; rows are equal when these are."""
+    slack: str | None = None
+    """The unit that another program may have cut where we round: of its rows it may differ by one."""
+
+
+BARS = Form(ROW_SCHEMA, UNITS, "amount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +91,28 @@ def copies(rows: pa.Table, positions: Longs) -> pa.Table:
     """Return `rows` at `positions` with ids that are greater than their own: what frees a row of its twin."""
     chosen = rows.take(pa.array(positions))
     versions, counters = read_ids(chosen["uuid"])
-    return _with_ids(chosen, versions, np.minimum(counters + 1, LARGEST_COUNTER))
+    return _with_ids(chosen, versions, np.minimum(counters + 1, LARGEST_COUNTER), rows.schema)
+
+
+def latest(rows: pa.Table, codes: list[str]) -> tuple[pa.Table, Longs]:
+    """Return one row per key (of the greatest version the last), by code and second, and where each was."""
+    keys = _keys(rows["code"], rows["second"], codes)
+    order = np.lexsort((rows["version"].to_numpy(), keys))
+    last = np.append(keys[order][1:] != keys[order][:-1], True)
+    origin: Longs = order[last]
+    return rows.take(pa.array(origin)), origin
 
 
 class Merge:
-    """One write of rows of one frequency. `wanted` has at most one row per key, in order of code and second."""
+    """One write of rows of one table. `wanted` has at most one row per key, in order of code and second."""
 
-    def __init__(self, wanted: pa.Table, codes: list[str]) -> None:
+    def __init__(self, wanted: pa.Table, codes: list[str], form: Form = BARS) -> None:
         self._codes = codes
+        self._form = form
         self._wanted = wanted
         self._keys = _keys(wanted["code"], wanted["second"], codes)
         self._cells = _keys(wanted["code"], wanted["day"], codes)
-        self._values = _values(wanted)
+        self._values = self._numbers(wanted)
         self._versions = wanted["version"].to_numpy()
         self._sent = np.zeros(len(self._keys), np.bool_)
 
@@ -119,8 +143,9 @@ class Merge:
         current = self._versions >= known
         insert = np.flatnonzero(~same & current & ~(self._sent & stored & (own >= self._versions)))
         next_one = np.where(stored & (own == self._versions), _at(counters, row, stored) + 1, 0)[insert]
-        rows = self._wanted.take(pa.array(insert)).select(["code", "second", *UNITS, "source"])
-        fresh = _with_ids(rows, self._versions[insert], np.minimum(next_one, LARGEST_COUNTER))
+        rows = self._wanted.take(pa.array(insert)).select(["code", "second", *self._form.units, "source"])
+        counters = np.minimum(next_one, LARGEST_COUNTER)
+        fresh = _with_ids(rows, self._versions[insert], counters, self._form.schema)
         self._sent[insert] = True
         twins = copies(held, winner[found.twins])
         return Todo(
@@ -130,15 +155,17 @@ class Merge:
         )
 
     def _equal(self, held: pa.Table, row: Longs, stored: Flags, own: Longs) -> Flags:
-        """Return which wanted rows are stored as they are, in units of the table.
-
-        Another program's amount may differ by one in its last digit: it may have cut what we round.
-        """
+        """Return which wanted rows are stored as they are, in units of the table."""
         equal = np.zeros(len(row), np.bool_)
-        there = _values(held.take(pa.array(row[stored]))) - self._values[stored]
-        there[:, _AMOUNT] = np.where((own[stored] == 0) & (np.abs(there[:, _AMOUNT]) <= 1), 0, there[:, _AMOUNT])
+        there = self._numbers(held.take(pa.array(row[stored]))) - self._values[stored]
+        if self._form.slack is not None:
+            off = there[:, self._form.units.index(self._form.slack)]
+            off[(own[stored] == 0) & (np.abs(off) <= 1)] = 0
         equal[stored] = ~there.any(axis=1)
         return equal
+
+    def _numbers(self, rows: pa.Table) -> Longs:
+        return np.stack([rows[name].to_numpy() for name in self._form.units], axis=1)
 
     def _seen(self, marks: pa.Table) -> Longs:
         return _looked_up(self._cells, _keys(marks["code"], marks["day"], self._codes), marks["version"])
@@ -148,19 +175,15 @@ class Merge:
         return _looked_up(self._keys, keys, withdrawn["version"])
 
 
-def _with_ids(rows: pa.Table, versions: Longs, counters: Longs) -> pa.Table:
+def _with_ids(rows: pa.Table, versions: Longs, counters: Longs, schema: pa.Schema) -> pa.Table:
     place = rows.schema.get_field_index("uuid")
     kept = rows if place < 0 else rows.remove_column(place)
-    return kept.append_column("uuid", new_ids(versions, counters)).select(ROW_SCHEMA.names).cast(ROW_SCHEMA)
+    return kept.append_column("uuid", new_ids(versions, counters)).select(schema.names).cast(schema)
 
 
 def _keys(codes: pa.ChunkedArray, numbers: pa.ChunkedArray, known: list[str]) -> Longs:
     keys: Longs = (code_positions(codes, known) << _BITS) | numbers.to_numpy()
     return keys
-
-
-def _values(rows: pa.Table) -> Longs:
-    return np.stack([rows[name].to_numpy() for name in UNITS], axis=1)
 
 
 def _at(values: Longs, row: Longs, stored: Flags) -> Longs:

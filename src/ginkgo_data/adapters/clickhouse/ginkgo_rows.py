@@ -1,11 +1,11 @@
-# Upstream: adapters.clickhouse
-# Downstream: adapters.clickhouse.{columns, uuid7}, domain.model.{bars, errors, series}, numpy, pyarrow
+# Upstream: adapters.clickhouse.{ginkgo_bar_repository, ginkgo_bar_source, ginkgo_merge, ginkgo_table}
+# Downstream: adapters.clickhouse.{columns, ginkgo_units, uuid7}, domain.model.{bars, series}, numpy, pyarrow
 # Role: Bars between the domain's units and those of Ginkgo's table: cents, lots, thousand yuan, enums, local time
 """Conversions of bars in the ginkgo layout, and what that table cannot hold.
 
 Inside, a row of the table has its numbers as integers of the table's own units (`UNITS`), so that comparing is exact:
 prices in cents, volume in lots of 100 shares (a part of a lot is cut, as upstream cuts it), amount in hundredths of
-a thousand yuan (rounded). Its time is the second since 1970 whose wall clock in the server's zone is the exchange's.
+a thousand yuan (rounded).
 """
 
 from __future__ import annotations
@@ -18,9 +18,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ginkgo_data.adapters.clickhouse.columns import TOLERANCE, check_bars
+from ginkgo_data.adapters.clickhouse.ginkgo_units import (
+    SHARES_PER_LOT,
+    at_the_exchange,
+    common_columns,
+    days_of,
+    decimals,
+    require,
+    source_names,
+    source_numbers,
+    table_seconds,
+    wall_clock,
+)
 from ginkgo_data.adapters.clickhouse.uuid7 import LATEST, Flags, Longs
-from ginkgo_data.domain.model.bars import EXCHANGE_ZONE, PRICES, BarBatch, distinct
-from ginkgo_data.domain.model.errors import SchemaMismatch
+from ginkgo_data.domain.model.bars import PRICES, BarBatch
 from ginkgo_data.domain.model.series import Frequency, Series
 
 FREQUENCIES = {
@@ -33,23 +44,7 @@ FREQUENCIES = {
 }
 """Ginkgo's numbers."""
 
-OTHER = 0
-# fmt: off
-_SOURCES = (
-    "void", "other", "sim", "realtime", "sina", "baostock", "akshare", "yahoo", "tushare", "tdx", "test",
-    "database", "backtestfeeder", "strategy", "selector", "simmatch", "backtest", "live", "brokermatchmaking",
-    "paper_replay", "paper_live", "manual", "okx", "risk",
-)
-# fmt: on
-SOURCES = {name: number - 1 for number, name in enumerate(_SOURCES)}
-"""Ginkgo's numbers of sources; one that it does not know is ``other``."""
-
-META = "{}"
-DESC = "This man is lazy, there is no description."
-"""What upstream writes where nobody gives a text."""
-
 UNITS = (*PRICES, "volume", "amount")
-SHARES_PER_LOT = 100
 YUAN_PER_UNIT = 10
 """A hundredth of a thousand yuan."""
 
@@ -69,9 +64,8 @@ ROW_SCHEMA = pa.schema(
     ]
 )
 
-_DECIMAL = pa.decimal128(16, 2)
+_CENTS = 2
 _LARGEST = 2.0**53 / 100
-_LAST_SECOND = 2**32 - 1
 
 
 def kept(bars: BarBatch) -> BarBatch:
@@ -81,7 +75,7 @@ def kept(bars: BarBatch) -> BarBatch:
     """
     units = _units(bars)
     table = pa.table({name: pa.array(column) for name, column in zip(UNITS, units.T, strict=True)})
-    values = {**_values(table), "source": _source_names(_source_numbers(bars.table["source"]))}
+    values = {**_values(table), "source": source_names(source_numbers(bars.table["source"]))}
     columns = {name: values.get(name, bars.table[name]) for name in bars.table.column_names}
     columns["pre_close"] = pa.nulls(len(bars), pa.float64())
     return BarBatch.of(pa.table(columns), bars.series)
@@ -111,45 +105,34 @@ def rows_of(bars: BarBatch, zone: str) -> pa.Table:
         limit = "has more than two decimals, which Ginkgo's table" if name in PRICES else "is more than Ginkgo's table"
         _require(bars, name, ~unfit, f"{limit} can hold")
     wall = pc.local_timestamp(bars.table["timestamp"])
-    _require(bars, "session", _days(wall) == _days(bars.table["session"]), "is not the day of the timestamp")
+    _require(bars, "session", days_of(wall) == days_of(bars.table["session"]), "is not the day of the timestamp")
     versions = bars.table["version"].to_numpy()
     _require(bars, "version", versions <= LATEST, "is beyond the year 10889")
     columns: dict[str, Any] = {"code": bars.table["code"].cast(pa.string()), "second": _seconds(bars, wall, zone)}
     columns |= dict(zip(UNITS, _units(bars).T, strict=True))
-    columns["source"] = _source_numbers(bars.table["source"])
+    columns["source"] = source_numbers(bars.table["source"])
     columns["version"] = versions.astype(np.int64)
-    columns["day"] = _days(wall)
+    columns["day"] = days_of(wall)
     return pa.table(columns)
-
-
-def seconds_in(wall: pa.ChunkedArray, zone: str) -> Longs:
-    """Return the seconds since 1970 at which clocks in `zone` show `wall`; raises `ArrowInvalid` if they never do."""
-    there = pc.assume_timezone(wall, zone, ambiguous="earliest", nonexistent="raise")
-    seconds: Longs = there.cast(pa.int64()).to_numpy() // 1000
-    return seconds
 
 
 def table_rows(rows: pa.Table, frequency: int) -> pa.Table:
     """Return rows that have a `uuid` as columns of the table itself."""
-    count = rows.num_rows
-    columns: dict[str, Any] = {"code": rows["code"], "uuid": rows["uuid"], "source": rows["source"]}
-    columns |= {name: _decimals(rows[name]) for name in (*PRICES, "amount")}
+    columns = common_columns(rows)
+    columns |= {name: decimals(rows[name], _CENTS) for name in (*PRICES, "amount")}
     columns["volume"] = rows["volume"].cast(pa.int32())
-    columns["frequency"] = pa.array(np.full(count, frequency, np.int8))
-    columns["meta"] = pa.repeat(META, count)
-    columns["desc"] = pa.repeat(DESC, count)
-    columns["timestamp"] = rows["second"].cast(pa.timestamp("s", "UTC"))
+    columns["frequency"] = pa.array(np.full(rows.num_rows, frequency, np.int8))
     return pa.table(columns)
 
 
 def bars_of(rows: pa.Table, versions: Longs, series: Series, zone: str) -> BarBatch:
     """Return rows as bars, `zone` being the server's."""
-    local = pc.local_timestamp(rows["second"].cast(pa.timestamp("s", "UTC")).cast(pa.timestamp("s", zone)))
+    local = wall_clock(rows["second"], zone)
     columns: dict[str, Any] = {"code": rows["code"], **_values(rows)}
     columns["session"] = pc.cast(local, pa.date32(), safe=False)
-    columns["timestamp"] = pc.assume_timezone(local, EXCHANGE_ZONE, ambiguous="earliest", nonexistent="earliest")
+    columns["timestamp"] = at_the_exchange(local)
     columns["pre_close"] = pa.nulls(rows.num_rows, pa.float64())
-    columns["source"] = _source_names(rows["source"])
+    columns["source"] = source_names(rows["source"])
     columns["version"] = versions.astype(np.uint64)
     return BarBatch.of(pa.table(columns), series)
 
@@ -176,48 +159,8 @@ def _values(rows: pa.Table) -> dict[str, Any]:
 def _seconds(bars: BarBatch, wall: pa.ChunkedArray, zone: str) -> Longs:
     whole = wall.cast(pa.int64()).to_numpy() % 1000 == 0
     _require(bars, "timestamp", whole, "has a fraction of a second, which Ginkgo's table cannot hold")
-    try:
-        seconds = seconds_in(wall, zone)
-    except pa.ArrowInvalid as error:
-        raise SchemaMismatch(
-            f"bars {bars.series}: column 'timestamp': Ginkgo's table keeps wall clocks in the server's zone {zone}, "
-            f"where one of these does not exist: {error}; nothing was stored"
-        ) from error
-    known = (seconds >= 0) & (seconds <= _LAST_SECOND)
-    _require(bars, "timestamp", known, "is outside 1970 to 2106, the years of Ginkgo's DateTime,")
-    return seconds
-
-
-def _days(column: pa.ChunkedArray) -> Longs:
-    days: Longs = pc.cast(column, pa.date32(), safe=False).cast(pa.int32()).to_numpy().astype(np.int64)
-    return days
-
-
-def _decimals(column: pa.ChunkedArray) -> pa.Array:
-    """Return hundredths as decimal128: two 64-bit words, the low one first, the high one its sign."""
-    words = np.empty((len(column), 2), np.int64)
-    words[:, 0] = column.to_numpy()
-    np.right_shift(words[:, 0], 63, out=words[:, 1])
-    return pa.Array.from_buffers(_DECIMAL, len(column), [None, pa.py_buffer(words)])
-
-
-def _source_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    names = distinct(column)
-    known = pa.array([SOURCES.get(name.lower(), OTHER) for name in names], pa.int8())
-    return known.take(pc.index_in(column.cast(pa.string()), pa.array(names, pa.string())).combine_chunks())
-
-
-def _source_names(numbers: pa.ChunkedArray) -> pa.Array:
-    places = np.asarray(numbers).astype(np.int64) + 1
-    return pa.array(_SOURCES).take(pa.array(np.where((places >= 0) & (places < len(_SOURCES)), places, OTHER + 1)))
+    return table_seconds(f"bars {bars.series}", bars.table, "timestamp", wall, zone)
 
 
 def _require(bars: BarBatch, name: str, fits: Flags, fault: str) -> None:
-    if fits.all():
-        return
-    rows = bars.filter(~fits).table
-    first = rows.select(["code", "timestamp"] + ([name] if name != "timestamp" else [])).slice(0, 1).to_pylist()[0]
-    raise SchemaMismatch(
-        f"bars {bars.series}: column {name!r} {fault} in {rows.num_rows} of {len(bars)} rows, "
-        f"first {first['code']} {first['timestamp']}: {first[name]!r}; nothing was stored"
-    )
+    require(f"bars {bars.series}", bars.table, name, fits, fault)

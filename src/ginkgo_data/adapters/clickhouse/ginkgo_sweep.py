@@ -1,7 +1,10 @@
 # Upstream: adapters.clickhouse.ginkgo_bar_repository, entrypoints.container
 # Downstream: adapters.clickhouse, domain.model.bars, ports.clock, numpy, pyarrow
-# Role: Settles what a crash or another program left in Ginkgo's table: keys with more than one row
-"""The sweep: of every key the greatest row stays. At the start of a worker and hourly, by any number of workers."""
+# Role: Settles what a crash or another program left in Ginkgo's tables: keys with several rows, days with two lists
+"""The sweep, at the start of a worker and hourly, by any number of workers.
+
+Of every key the greatest row stays, of every day of ticks the greatest list, and the derived columns of factors fit.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
+from ginkgo_data.adapters.clickhouse.ginkgo_factor_settling import FactorSettling
+from ginkgo_data.adapters.clickhouse.ginkgo_factor_table import GinkgoFactorTable
 from ginkgo_data.adapters.clickhouse.ginkgo_merge import copies, rank
 from ginkgo_data.adapters.clickhouse.ginkgo_table import GinkgoBarTable, codes_in
+from ginkgo_data.adapters.clickhouse.ginkgo_tick_settling import sweep_ticks
+from ginkgo_data.adapters.clickhouse.ginkgo_tick_tables import GinkgoTickTables
 from ginkgo_data.adapters.clickhouse.sql import quoted
 from ginkgo_data.adapters.clickhouse.uuid7 import Longs
 from ginkgo_data.domain.model.bars import code_positions
@@ -27,6 +34,11 @@ EVERY = 3600.0
 CODES_AT_ONCE = 500
 """Codes whose keys are counted by one statement: its memory grows with the keys."""
 
+TABLES_AT_ONCE = 20
+LOOK_BACK = 7 * 86_400.0
+"""Seconds since the last change of a table of ticks after which the first sweep of a worker passes it over: all of them
+may be more than can be read at once. A day with two lists in it is not held, so that the next command settles it."""
+
 
 class GinkgoSweep:
     """Deletes the rows that lost. Safe for several threads and workers; a crash leaves the rest to the next one."""
@@ -34,6 +46,8 @@ class GinkgoSweep:
     def __init__(self, client: ClickHouseClient, clock: Clock) -> None:
         self._client = client
         self._table = GinkgoBarTable(client)
+        self._factors = FactorSettling(GinkgoFactorTable(client))
+        self._ticks = GinkgoTickTables(client)
         self._clock = clock
         self._lock = threading.Lock()
         self._done_at: float | None = None
@@ -49,7 +63,17 @@ class GinkgoSweep:
             return deleted
 
     def sweep(self) -> int:
-        """Settle every key of the table; return the rows deleted. Raises `StoreUnavailable`."""
+        """Settle every key and day of the tables; return the rows (of ticks the lists) deleted.
+
+        A table of ticks or a history of factors that does not fit is told in the log, and left alone. Raises
+        `StoreUnavailable`.
+        """
+        deleted = self._sweep_bars()
+        if self._client.query("EXISTS TABLE adjustfactor").column(0)[0].as_py():
+            deleted += self._sweep_factors()
+        return deleted + self._sweep_ticks()
+
+    def _sweep_bars(self) -> int:
         deleted = 0
         found = self._client.query("SELECT DISTINCT frequency, code FROM bar ORDER BY frequency, code")
         frequencies = found["frequency"].to_numpy()
@@ -60,6 +84,24 @@ class GinkgoSweep:
                 deleted += settle(self._table, frequency, f"code IN ({some})")
         if deleted:
             log.warning("table bar: %d rows of keys with more than one row were deleted", deleted)
+        return deleted
+
+    def _sweep_factors(self) -> int:
+        deleted = self._factors.sweep(CODES_AT_ONCE)
+        if deleted:
+            log.warning("table adjustfactor: %d rows that others took the place of were deleted", deleted)
+        return deleted
+
+    def _sweep_ticks(self) -> int:
+        present = self._clock.monotonic()
+        seconds = LOOK_BACK if self._done_at is None else present - self._done_at + EVERY
+        changed = self._ticks.changed(seconds)
+        deleted = 0
+        for start in range(0, len(changed), TABLES_AT_ONCE):
+            codes = self._ticks.fitting(changed[start : start + TABLES_AT_ONCE])
+            deleted += sweep_ticks(self._client, self._ticks, codes)
+        if deleted:
+            log.warning("tables of ticks: %d lists that others took the place of were deleted", deleted)
         return deleted
 
 

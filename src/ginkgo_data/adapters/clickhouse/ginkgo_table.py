@@ -1,11 +1,11 @@
-# Upstream: adapters.clickhouse.{ginkgo_bar_repository, ginkgo_held, ginkgo_sweep}
+# Upstream: adapters.clickhouse
 # Downstream: adapters.clickhouse.{client, ginkgo_rows, sql, uuid7}, domain.model.bars, numpy, pyarrow
-# Role: Statements on Ginkgo's table `bar`: rows of keys, inserts, deletes that name key and id
-"""The table `bar` as SQL sees it. Times in conditions are seconds since 1970: they mean the same in every zone."""
+# Role: Statements on Ginkgo's tables of keyed rows: rows of keys, inserts, deletes that name key and id
+"""Ginkgo's tables as SQL sees them. Times in conditions are seconds since 1970: they mean the same in every zone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -32,35 +32,31 @@ LAST_DAY = date(2106, 2, 5)
 """Whole days that the column `timestamp` can name in every zone."""
 
 
-class GinkgoBarTable:
-    """Ginkgo's bars in one database. Safe for several threads."""
+class GinkgoTable:
+    """One of Ginkgo's tables in one database. Safe for several threads."""
 
-    def __init__(self, client: ClickHouseClient) -> None:
+    def __init__(self, client: ClickHouseClient, name: str, columns: str, schema: pa.Schema) -> None:
+        """Take what a SELECT asks for (`columns`) to get rows of `schema`."""
+        self.name = name
         self._client = client
+        self._columns = columns
+        self._schema = schema
 
     def zone(self) -> str:
         """Return the zone in which the server shows a DateTime without one; it may change when it is restarted."""
-        name: str = self._client.query("SELECT timezone() AS zone")["zone"][0].as_py()
-        return name
+        return server_zone(self._client)
 
     def query(self, sql: str) -> pa.Table:
         """Return the rows of a SELECT."""
         return self._client.query(sql)
 
-    def rows(self, frequency: int, conditions: Iterator[str]) -> pa.Table:
-        """Return the stored rows (`ROW_SCHEMA`) under any of `conditions`, duplicates included."""
-        parts = [
-            self._client.query(f"SELECT {ROW_COLUMNS} FROM bar WHERE frequency = {frequency} AND ({condition})")
-            for condition in conditions
-        ]
-        return pa.concat_tables([ROW_SCHEMA.empty_table(), *(part.cast(ROW_SCHEMA) for part in parts)])
+    def _select(self, conditions: Iterable[str]) -> pa.Table:
+        """Return the stored rows under any of `conditions`, duplicates included."""
+        parts = [self._client.query(f"SELECT {self._columns} FROM {self.name} WHERE {some}") for some in conditions]
+        return pa.concat_tables([self._schema.empty_table(), *(part.cast(self._schema) for part in parts)])
 
-    def insert(self, rows: pa.Table, frequency: int) -> None:
-        """Store rows that have ids, as one block."""
-        self._client.insert("bar", table_rows(rows, frequency))
-
-    def delete(self, rows: pa.Table, frequency: int) -> int:
-        """Delete exactly the rows with these keys and ids, in as few statements as possible; return how many.
+    def _delete(self, rows: pa.Table, scope: str) -> int:
+        """Delete exactly the rows of `scope` with these keys and ids; return how many. There are few statements.
 
         Naming ids alone is less than half the work for the engine, but another program may have given one id to many
         rows: then the keys are named with them.
@@ -70,12 +66,38 @@ class GinkgoBarTable:
         seconds = ordered["second"].to_pylist()
         texts = [f"({code},{second},{text})" for code, second, text in zip(codes, seconds, ids, strict=True)]
         for place in _chunks(texts, LOSERS_PER_DELETE):
-            some = f"frequency = {frequency} AND code IN ({','.join(dict.fromkeys(codes[place]))})"
+            some = f"{scope} AND code IN ({','.join(dict.fromkeys(codes[place]))})"
             condition = f"{some} AND uuid IN ({','.join(ids[place])})"
-            if self._client.query(f"SELECT count() AS n FROM bar WHERE {condition}")["n"][0].as_py() != len(ids[place]):
-                condition = f"frequency = {frequency} AND (code, timestamp, uuid) IN ({','.join(texts[place])})"
-            self._client.command(f"DELETE FROM bar WHERE {condition} SETTINGS lightweight_deletes_sync = 2")
+            found = self._client.query(f"SELECT count() AS n FROM {self.name} WHERE {condition}")
+            if found["n"][0].as_py() != len(ids[place]):
+                condition = f"{scope} AND (code, timestamp, uuid) IN ({','.join(texts[place])})"
+            self._client.command(f"DELETE FROM {self.name} WHERE {condition} SETTINGS lightweight_deletes_sync = 2")
         return len(texts)
+
+
+class GinkgoBarTable(GinkgoTable):
+    """Ginkgo's bars."""
+
+    def __init__(self, client: ClickHouseClient) -> None:
+        super().__init__(client, "bar", ROW_COLUMNS, ROW_SCHEMA)
+
+    def rows(self, frequency: int, conditions: Iterator[str]) -> pa.Table:
+        """Return the stored rows (`ROW_SCHEMA`) under any of `conditions`, duplicates included."""
+        return self._select(f"frequency = {frequency} AND ({condition})" for condition in conditions)
+
+    def insert(self, rows: pa.Table, frequency: int) -> None:
+        """Store rows that have ids, as one block."""
+        self._client.insert("bar", table_rows(rows, frequency))
+
+    def delete(self, rows: pa.Table, frequency: int) -> int:
+        """Delete exactly the rows with these keys and ids; return how many."""
+        return self._delete(rows, f"frequency = {frequency}")
+
+
+def server_zone(client: ClickHouseClient) -> str:
+    """Return the zone in which the server shows a DateTime without one."""
+    name: str = client.query("SELECT timezone() AS zone")["zone"][0].as_py()
+    return name
 
 
 def spans_of(rows: pa.Table) -> Iterator[str]:
@@ -124,6 +146,11 @@ def of_window(first: date, last: date, zone: str) -> str:
 def day_in(zone: str) -> str:
     """Return the SQL for the day (since 1970) of a row's wall clock."""
     return f"toInt32(toDate(timestamp, {quoted(zone)}))"
+
+
+def at_midnight(zone: str) -> str:
+    """Return the condition that a row's wall clock is midnight: that it is of a whole session."""
+    return f"timestamp = toDateTime(toDate(timestamp, {quoted(zone)}), {quoted(zone)})"
 
 
 def codes_in(rows: pa.Table) -> list[str]:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
 from ginkgo_data.adapters.clickhouse.reports import report_of, report_row
 from ginkgo_data.adapters.clickhouse.sql import FINAL_SETTINGS, of_codes
-from ginkgo_data.domain.model.quality import DataQualityReport, Rejects
+from ginkgo_data.domain.model.quality import DataQualityReport, Rejects, Release
 
 _REJECT_COLUMNS = (
     "if(code_known, toString(code), NULL) AS code, frequency, adjust, "
@@ -22,7 +22,7 @@ _REJECT_COLUMNS = (
 
 
 class ClickHouseQualityRepository:
-    """Rejected rows in table `quarantine`, reports in `quality_reports`.
+    """Rejected rows in table `quarantine`, releases in `quarantine_releases`, reports in `quality_reports`.
 
     A key of the engine holds no null, so a row without code or timestamp is kept under '' or 1970, and two
     flags say that it had none.
@@ -56,6 +56,28 @@ class ClickHouseQualityRepository:
             for some in of_codes(codes, "q.code")
         ]
         return Rejects.of(pa.concat_tables(parts)) if parts else Rejects.empty()
+
+    def write_releases(self, releases: Sequence[Release]) -> None:
+        """Store; of one content and rule the release of the greatest version counts."""
+        if not releases:
+            return
+        columns = {
+            "content_hash": pa.array([release.content_hash for release in releases], pa.uint64()),
+            "rule": pa.array([release.rule for release in releases], pa.string()),
+            "released_by": pa.array([release.by for release in releases], pa.string()),
+            "note": pa.array([release.note for release in releases], pa.string()),
+            "version": pa.array([release.version for release in releases], pa.uint64()),
+        }
+        self._client.insert("quarantine_releases", pa.table(columns))
+
+    def releases(self) -> Sequence[Release]:
+        """Return the releases, by version."""
+        found = self._client.query(
+            "SELECT content_hash, toString(rule) AS rule, version, toString(released_by) AS who, note "
+            "FROM quarantine_releases FINAL ORDER BY version, content_hash, rule"
+        )
+        columns = (found[name].to_pylist() for name in ("content_hash", "rule", "version", "who", "note"))
+        return [Release(*row) for row in zip(*columns, strict=True)]
 
     def write_report(self, report: DataQualityReport) -> None:
         """Store `report`; one with the same id is replaced unless it is of a later time."""

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: entrypoints.{container, doctor}
 # Downstream: adapters.clickhouse.{client, sql}, domain.model.{bars, reference}
 # Role: Securities and trading days in the native layout
 """Stored reference data in ClickHouse."""

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{container, show_schema}
+# Upstream: entrypoints.{container, doctor, show_schema}
 # Downstream: adapters.clickhouse.{client, sql, tables, views}, domain.model.errors, pyarrow
 # Role: The versioned schema: apply what is missing, tell what is applied, check that the tables fit
 """Migrations of the native layout.
@@ -19,6 +19,7 @@ from ginkgo_data.adapters.clickhouse.sql import quoted
 from ginkgo_data.adapters.clickhouse.tables import (
     FIRST_TABLES,
     OUTBOX_TABLES,
+    RELEASE_TABLES,
     REVISION_TABLES,
     TABLES,
     TICK_TABLES,
@@ -29,9 +30,11 @@ from ginkgo_data.domain.model.errors import SchemaMismatch
 
 _VERSIONS = (
     "CREATE TABLE IF NOT EXISTS schema_versions "
-    "(version UInt32, name String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)) "
-    "ENGINE = ReplacingMergeTree ORDER BY version"
+    "(version UInt32, name SimpleAggregateFunction(any, String), "
+    "applied_at SimpleAggregateFunction(min, DateTime64(3, 'UTC')) DEFAULT now64(3)) "
+    "ENGINE = AggregatingMergeTree ORDER BY version"
 )
+"""Of a version that several workers applied at once, merging keeps the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ MIGRATIONS = (
         tuple(part.ddl() for part in (*REVISION_TABLES, *ADJUSTED_VIEWS)),
     ),
     Migration(4, "ticks", tuple(part.ddl() for part in (*TICK_TABLES, *TICK_VIEWS))),
+    Migration(5, "releases from quarantine", tuple(table.ddl() for table in RELEASE_TABLES)),
 )
 
 

@@ -245,10 +245,23 @@ HELD_TICKS = Table(
 )
 """Sessions whose ticks are whole, be they none; written after the list is."""
 
+QUARANTINE_RELEASES = Table(
+    "quarantine_releases",
+    (
+        Column("content_hash", "UInt64"),
+        Column("rule", TEXT),
+        Column("released_by", TEXT),
+        Column("note", "String", "ZSTD(3)"),
+    ),
+    key="content_hash, rule",
+)
+"""Rejected rows that somebody has stored after all; `quarantine` itself stays as it is."""
+
 FIRST_TABLES = (BARS, HELD_SESSIONS, ABSENCES, QUARANTINE, QUALITY_REPORTS, SECURITIES, TRADING_SESSIONS)
 OUTBOX_TABLES = (ALERTS, TOLD)
 REVISION_TABLES = (REVISIONS, ADJUSTMENT_FACTORS)
 TICK_TABLES = (TICKS, HELD_TICKS)
+RELEASE_TABLES = (QUARANTINE_RELEASES,)
 """Tables by the migration that makes them."""
 
-TABLES = (*FIRST_TABLES, *OUTBOX_TABLES, *REVISION_TABLES, *TICK_TABLES)
+TABLES = (*FIRST_TABLES, *OUTBOX_TABLES, *REVISION_TABLES, *TICK_TABLES, *RELEASE_TABLES)

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: adapters.clickhouse.ginkgo_tick_repository, entrypoints.container
 # Downstream: adapters.clickhouse.{client, held, sql, tick_rows}, domain.model, ports.bar_repository, numpy, pyarrow
 # Role: Ticks in the native layout: a day's list is replaced in one insert, read back and healed
 """Stored ticks in ClickHouse.

@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.tick_repository
+# Upstream: adapters.clickhouse.{ginkgo_tick_repository, ginkgo_tick_rows, tick_repository}
 # Downstream: adapters.clickhouse.columns, domain.model.{bars, errors, ticks}, numpy, pyarrow
 # Role: Lists of ticks as rows of the tables: exact prices, whole shares, tombstones, marks
 """Conversions of ticks, exact or refused."""
@@ -46,8 +46,8 @@ def parts_of(days: Sequence[TickDay]) -> Iterator[list[TickDay]]:
         yield part
 
 
-def tick_rows(days: Sequence[TickDay]) -> pa.Table:
-    """Return the ticks of `days` as rows; raise `SchemaMismatch` naming the column for what would not be exact."""
+def checked_ticks(days: Sequence[TickDay]) -> pa.Table:
+    """Return the ticks of `days`; raise `SchemaMismatch` naming the column for a null or what can be no tick."""
     table = TickBatch.concat(day.ticks for day in days).table
     for name in table.column_names:
         column = table[name].cast(pa.string()) if pa.types.is_dictionary(table.schema.field(name).type) else table[name]
@@ -62,6 +62,12 @@ def tick_rows(days: Sequence[TickDay]) -> pa.Table:
     unknown = table.filter(pc.invert(pc.is_in(table["side"].cast(pa.string()), sides)))
     if unknown.num_rows:
         raise SchemaMismatch(f"ticks: column 'side' is none of {', '.join(sides.to_pylist())}: {unknown['side'][0]}")
+    return table
+
+
+def tick_rows(days: Sequence[TickDay]) -> pa.Table:
+    """Return the ticks of `days` as rows; raise `SchemaMismatch` naming the column for what would not be exact."""
+    table = checked_ticks(days)
     columns = {name: table[name] for name in table.column_names}
     columns["price"] = exact_decimals("ticks", "price", table["price"])
     columns["volume"] = table["volume"].cast(pa.int64())

@@ -27,6 +27,9 @@ Longs = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 _OURS = "^[0-9a-f]{12}7[0-9a-f]{19}$"
+OURS = f"match(uuid, '{_OURS}')"
+"""The condition of `are_ours`, in SQL."""
+
 _VALUES = np.zeros(256, np.uint64)
 _VALUES[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
 
@@ -41,9 +44,28 @@ def new_ids(versions: Longs, counters: Longs) -> pa.Array:
     words[:, 1] = (np.int64(2) << 14 | counters).astype(np.uint64) << np.uint64(48)
     data = words.view(np.uint8).reshape(rows, 16)
     data[:, 10:] = np.frombuffer(os.urandom(6 * rows), np.uint8).reshape(rows, 6)
-    offsets = np.arange(rows + 1, dtype=np.int32) * DIGITS
-    text = data.tobytes().hex().encode()
-    return pa.Array.from_buffers(pa.string(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
+    return _texts(data)
+
+
+def new_list_id(version: int, counter: int) -> str:
+    """Return what the ids of one list of ticks begin with: its version, its counter, 16 bits of chance."""
+    chance = int.from_bytes(os.urandom(2), "big")
+    return f"{least_id(version)}{2 << 14 | counter:04x}{chance:04x}"
+
+
+def place_ids(list_id: str, places: npt.NDArray[np.uint32]) -> pa.Array:
+    """Return an id for each place in a list: unlike `new_ids`, its last 32 bits are the place."""
+    data = np.empty((len(places), 16), np.uint8)
+    data[:, :12] = np.frombuffer(bytes.fromhex(list_id), np.uint8)
+    data[:, 12:] = places.astype(">u4").view(np.uint8).reshape(-1, 4)
+    return _texts(data)
+
+
+def read_list_id(list_id: str) -> tuple[int, int]:
+    """Return version and counter of a list; of the empty text (rows of another program), 0 and 0."""
+    if not list_id:
+        return 0, 0
+    return int(list_id[:12], 16) * 1000 + int(list_id[13:16], 16) * 1000 // 4096, int(list_id[16:20], 16) & 0x3FFF
 
 
 def least_id(version: int) -> str:
@@ -60,18 +82,32 @@ def are_ours(ids: pa.ChunkedArray) -> Flags:
 
 def read_ids(ids: pa.ChunkedArray) -> tuple[Longs, Longs]:
     """Return version and counter of each id; of one that is not ours, 0 and 0."""
+    words = id_words(ids)
+    fine = (words[:, 0] & np.uint64(0xFFF)).astype(np.int64)
+    versions = (words[:, 0] >> np.uint64(16)).astype(np.int64) * 1000 + fine * 1000 // 4096
+    counters = (words[:, 1] >> np.uint64(48)).astype(np.int64) & LARGEST_COUNTER
+    return versions, counters
+
+
+def id_words(ids: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
+    """Return each id as two 64-bit words (rows x 2), which order as the texts do; of one that is not ours, zeros."""
     ours = are_ours(ids)
-    versions, counters = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
+    words = np.zeros((len(ids), 2), np.uint64)
     if ours.any():
         texts = b"".join(chunk.cast(pa.binary()).buffers()[2] or b"" for chunk in _compact(ids, ours).chunks)
         digits = _VALUES[np.frombuffer(texts, np.uint8)].reshape(-1, DIGITS)
-        words = np.zeros((len(digits), 2), np.uint64)
+        found = np.zeros((len(digits), 2), np.uint64)
         for place in range(DIGITS):
-            words[:, place // 16] = words[:, place // 16] << np.uint64(4) | digits[:, place]
-        fine = (words[:, 0] & np.uint64(0xFFF)).astype(np.int64)
-        versions[ours] = (words[:, 0] >> np.uint64(16)).astype(np.int64) * 1000 + fine * 1000 // 4096
-        counters[ours] = (words[:, 1] >> np.uint64(48)).astype(np.int64) & LARGEST_COUNTER
-    return versions, counters
+            found[:, place // 16] = found[:, place // 16] << np.uint64(4) | digits[:, place]
+        words[ours] = found
+    return words
+
+
+def _texts(data: npt.NDArray[np.uint8]) -> pa.Array:
+    """Return ids of 16 bytes as text."""
+    offsets = np.arange(len(data) + 1, dtype=np.int32) * DIGITS
+    text = data.tobytes().hex().encode()
+    return pa.Array.from_buffers(pa.string(), len(data), [None, pa.py_buffer(offsets), pa.py_buffer(text)])
 
 
 def _compact(ids: pa.ChunkedArray, mask: Flags) -> pa.ChunkedArray:
