@@ -14,6 +14,7 @@ from ginkgo_data.adapters.memory.outbox import InMemoryOutbox
 from ginkgo_data.domain.model.commands import CollectBars
 from ginkgo_data.domain.model.errors import StoreUnavailable
 from ginkgo_data.domain.model.quality import Alert, AlertKind, Severity
+from ginkgo_data.domain.model.series import DAILY
 from ginkgo_data.domain.services import telling
 from ginkgo_data.domain.services.coalescing import Work, coalesce
 from ginkgo_data.domain.services.reporting import Reporter, report_id
@@ -430,3 +431,26 @@ def test_the_report_id_follows_the_command_and_not_the_record_that_brings_it():
 
 def work(*deliveries) -> Work:
     return Work(CollectBars((A,)), deliveries)
+
+
+def test_with_quality_turned_off_reports_are_stored_and_never_told(parts: Stack):
+    quiet = replace(parts.reporter, enabled=False)
+    name = account(parts, quiet)
+    assert [report.report_id for report in parts.quality.reports(10)] == [name]
+    for _ in range(3):
+        later(parts, quiet)
+        later(parts, parts.reporter)
+    assert told(parts) == []
+    quiet.raise_alerts([ALERT])
+    assert told(parts) == ["The worker is held"], "a worker's own trouble is told all the same"
+
+
+def test_a_source_that_answers_again_is_told_once_and_only_if_its_silence_was(parts: Stack, reporter: Reporter):
+    account(parts, reporter, 1)
+    silence = Alert(AlertKind.SOURCE_ERROR, Severity.ERROR, "Source error", "no answer", NOW, {}, str(DAILY))
+    reporter.raise_alerts([silence])
+    for offset in (2, 3):
+        (work,) = coalesce([delivery(CollectBars((A,), full=True, force=True), offset, sent=NOW)])
+        reporter.account(work, parts.collector.collect(work.command))
+    ends = [alert for alert in parts.notifications.alerts if alert.kind is AlertKind.SOURCE_ERROR]
+    assert [alert.severity for alert in ends] == [Severity.ERROR, Severity.INFO]

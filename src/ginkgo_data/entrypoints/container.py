@@ -15,8 +15,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from dependency_injector import containers, providers
 
@@ -68,6 +67,11 @@ from ginkgo_data.adapters.memory.heartbeats import InMemoryHeartbeats
 from ginkgo_data.adapters.memory.notifications import InMemoryNotifications
 from ginkgo_data.adapters.memory.started_marks import InMemoryStartedMarks
 from ginkgo_data.adapters.memory.work_queue import InMemoryWorkQueue
+from ginkgo_data.adapters.observing.adjustment_source import ObservedAdjustmentSource
+from ginkgo_data.adapters.observing.alert_memory import ObservedAlertMemory
+from ginkgo_data.adapters.observing.bar_source import ObservedBarSource
+from ginkgo_data.adapters.observing.reference_source import ObservedReferenceSource
+from ginkgo_data.adapters.observing.tick_source import ObservedTickSource
 from ginkgo_data.adapters.redis.alert_memory import RedisAlertMemory
 from ginkgo_data.adapters.redis.call_budget import RedisCallBudget
 from ginkgo_data.adapters.redis.call_lease import RedisCallLease
@@ -84,7 +88,7 @@ from ginkgo_data.adapters.tushare.adjustment_source import TushareAdjustmentSour
 from ginkgo_data.adapters.tushare.bar_source import TushareBarSource
 from ginkgo_data.adapters.tushare.client import BUDGET_SHARE, TushareClient
 from ginkgo_data.adapters.tushare.reference_source import TushareReferenceSource
-from ginkgo_data.domain.model.errors import TransientError
+from ginkgo_data.domain.model.errors import ConfigurationError, TransientError
 from ginkgo_data.domain.services.adjustments import AdjustmentCollector
 from ginkgo_data.domain.services.collector import BarCollector, CollectorLimits
 from ginkgo_data.domain.services.coverage_reading import CoverageReader
@@ -93,15 +97,23 @@ from ginkgo_data.domain.services.reporting import Reporter
 from ginkgo_data.domain.services.session_job import JobParts
 from ginkgo_data.domain.services.telling import Telling
 from ginkgo_data.domain.services.ticks import TickCollector
+from ginkgo_data.entrypoints.context_pool import ContextPool
 from ginkgo_data.entrypoints.dispatch import Dispatcher
+from ginkgo_data.entrypoints.freshness_parts import freshness_watch, look_of
 from ginkgo_data.entrypoints.parts import NoReload, WorkerOptions, WorkerParts
 from ginkgo_data.entrypoints.round import Round
 from ginkgo_data.entrypoints.settings import Settings
+from ginkgo_data.entrypoints.spans import NoSpans, Spans
 from ginkgo_data.entrypoints.worker import DataWorker
 from ginkgo_data.ports.call_budget import CallBudget
 
+if TYPE_CHECKING:
+    from ginkgo_data.adapters.prometheus.metrics import PrometheusMetrics
+
 log = logging.getLogger(__name__)
 
+CALL_GRACE = 15.0
+"""Seconds beyond its time-out within which a vendor's call returns, whatever it waits for."""
 PROBE_TIMEOUT = 5
 """Seconds that the store has for telling the time."""
 
@@ -149,8 +161,8 @@ def _tushare(settings: Settings, budget: CallBudget, clock: SystemClock) -> Iter
         client.close()
 
 
-def _pool(settings: Settings) -> Iterator[ThreadPoolExecutor]:
-    pool = ThreadPoolExecutor(settings.worker.concurrency, thread_name_prefix="ginkgo-data-call")
+def _pool(settings: Settings) -> Iterator[ContextPool]:
+    pool = ContextPool(settings.worker.concurrency, thread_name_prefix="ginkgo-data-call")
     try:
         yield pool
     finally:
@@ -222,7 +234,46 @@ def _worker_options(settings: Settings, node_id: str) -> WorkerOptions:
         hold_park_after=worker.hold_park_after,
         max_deliveries=worker.max_deliveries,
         most_calls=_share_of_a_round(settings),
+        wedged_after=settings.health.wedged_after,
+        call_patience=_call_patience(settings),
+        slow_step=settings.logging.slow_step_seconds,
     )
+
+
+def _call_patience(settings: Settings) -> float:
+    """Return the seconds after which a vendor's call should have returned: its own time-out comes first."""
+    return max(settings.health.wedged_after, settings.sources.tushare.timeout + CALL_GRACE)
+
+
+def _metrics() -> PrometheusMetrics:
+    # Not before it is needed: commands that run no worker do without the library.
+    from ginkgo_data.adapters.prometheus.metrics import PrometheusMetrics
+
+    return PrometheusMetrics()
+
+
+def _spans(settings: Settings, node_id: str) -> Iterator[Spans]:
+    endpoint = settings.tracing.otlp_endpoint
+    if endpoint is None:
+        yield NoSpans()
+        return
+    try:
+        from ginkgo_data.adapters.opentelemetry.spans import open_spans
+    except ImportError as error:
+        raise ConfigurationError(
+            f"tracing.otlp_endpoint needs a package that is not installed ({error}); install ginkgo-data[otel]"
+        ) from error
+    spans = open_spans(endpoint, node_id)
+    try:
+        yield spans
+    finally:
+        spans.close()
+
+
+def _worker(parts: WorkerParts, options: WorkerOptions, metrics: PrometheusMetrics) -> DataWorker:
+    made = DataWorker(parts, options)
+    metrics.show(made.health)
+    return made
 
 
 def _share_of_a_round(settings: Settings) -> int | None:
@@ -235,7 +286,7 @@ def _share_of_a_round(settings: Settings) -> int | None:
 
 def _prepare(
     store: ClickHouseClient,
-    pool: ThreadPoolExecutor,
+    pool: ContextPool,
     threads: int,
     create: Callable[[], object],
     sweep: Callable[[], object],
@@ -284,6 +335,8 @@ class Container(containers.DeclarativeContainer):
 
     clock = providers.Singleton(SystemClock)
     node_id = providers.Singleton(_node_id, settings)
+    metrics = providers.Singleton(_metrics)
+    spans = providers.Resource(_spans, settings, node_id)
     store = providers.Resource(_store, settings)
     pool = providers.Resource(_pool, settings)
 
@@ -349,11 +402,12 @@ class Container(containers.DeclarativeContainer):
             settings.provided.heartbeat.key_prefix,
         ),
     )
-    alert_memory = providers.Selector(
+    plain_alert_memory = providers.Selector(
         redis_or_memory,
         memory=providers.Singleton(InMemoryAlertMemory, clock),
         redis=providers.Singleton(RedisAlertMemory, redis, clock, providers.Callable(_of_group, settings, "alert")),
     )
+    alert_memory = providers.Singleton(ObservedAlertMemory, plain_alert_memory, metrics)
     tushare = providers.Resource(_tushare, settings, call_budget, clock)
     archive = providers.Singleton(FileArchive, settings.provided.sources.files)
     policy = providers.Singleton(lambda settings: settings.worker.policy, settings)
@@ -362,7 +416,10 @@ class Container(containers.DeclarativeContainer):
         tushare=providers.Singleton(TushareBarSource, tushare),
         files=providers.Singleton(FilesBarSource, settings.provided.sources.files, archive),
     )
-    retrying_bar_source = providers.Singleton(RetryingBarSource, plain_bar_source, policy, clock)
+    observed_bar_source = providers.Singleton(
+        ObservedBarSource, plain_bar_source, settings.provided.sources.bars[0], metrics, clock
+    )
+    retrying_bar_source = providers.Singleton(RetryingBarSource, observed_bar_source, policy, clock)
     bar_source = providers.Selector(
         layout, native=retrying_bar_source, ginkgo=providers.Singleton(GinkgoBarSource, retrying_bar_source)
     )
@@ -371,12 +428,24 @@ class Container(containers.DeclarativeContainer):
         tushare=providers.Singleton(TushareReferenceSource, tushare),
         files=providers.Singleton(FilesReferenceSource, settings.provided.sources.files, archive),
     )
-    reference_source = providers.Singleton(RetryingReferenceSource, plain_reference_source, policy, clock)
+    observed_reference_source = providers.Singleton(
+        ObservedReferenceSource,
+        plain_reference_source,
+        providers.Callable(lambda settings: (settings.sources.reference or settings.sources.bars)[0], settings),
+        metrics,
+        clock,
+    )
+    reference_source = providers.Singleton(RetryingReferenceSource, observed_reference_source, policy, clock)
     plain_adjustment_source = providers.Selector(
         settings.provided.sources.adjustment_source,
         tushare=providers.Singleton(TushareAdjustmentSource, tushare),
     )
-    retrying_adjustment_source = providers.Singleton(RetryingAdjustmentSource, plain_adjustment_source, policy, clock)
+    observed_adjustment_source = providers.Singleton(
+        ObservedAdjustmentSource, plain_adjustment_source, settings.provided.sources.adjustment_source, metrics, clock
+    )
+    retrying_adjustment_source = providers.Singleton(
+        RetryingAdjustmentSource, observed_adjustment_source, policy, clock
+    )
     adjustment_source = providers.Selector(
         layout,
         native=retrying_adjustment_source,
@@ -386,7 +455,10 @@ class Container(containers.DeclarativeContainer):
         settings.provided.sources.tick_source,
         files=providers.Singleton(FilesTickSource, settings.provided.sources.files),
     )
-    retrying_tick_source = providers.Singleton(RetryingTickSource, plain_tick_source, policy, clock)
+    observed_tick_source = providers.Singleton(
+        ObservedTickSource, plain_tick_source, settings.provided.sources.tick_source, metrics, clock
+    )
+    retrying_tick_source = providers.Singleton(RetryingTickSource, observed_tick_source, policy, clock)
     tick_source = providers.Selector(
         layout, native=retrying_tick_source, ginkgo=providers.Singleton(GinkgoTickSource, retrying_tick_source)
     )
@@ -501,6 +573,7 @@ class Container(containers.DeclarativeContainer):
         thresholds=settings.provided.quality.thresholds,
         cooldown=settings.provided.quality.alert_cooldown,
         telling=telling,
+        enabled=settings.provided.quality.enabled,
     )
     dispatcher = providers.Singleton(
         Dispatcher,
@@ -534,6 +607,17 @@ class Container(containers.DeclarativeContainer):
     prepare = providers.Singleton(_prepare, store, pool, settings.provided.worker.concurrency, create_topics, sweep)
     start_fault: providers.Provider[str | None] = providers.Object(None)
     reload = providers.Singleton(NoReload, notifications, start_fault)
+    freshness = providers.Singleton(
+        freshness_watch,
+        settings,
+        bar_repository,
+        absence_repository,
+        adjustment_repository,
+        reference=reference_repository,
+        calendar=trading_calendar,
+        reporter=reporter,
+        clock=clock,
+    )
     worker_parts = providers.Singleton(
         WorkerParts,
         stream=command_stream.provider,
@@ -550,8 +634,12 @@ class Container(containers.DeclarativeContainer):
         prepare=prepare,
         restore=restore_topics,
         tidy=sweep,
+        look=providers.Callable(look_of, settings, freshness),
         reload=reload,
         waiting=call_budget.provided.waiting,
+        budget_left=call_budget.provided.quotas_left,
+        metrics=metrics,
+        spans=spans,
     )
     worker_options = providers.Singleton(_worker_options, settings, node_id)
-    worker = providers.Factory(DataWorker, worker_parts, worker_options)
+    worker = providers.Factory(_worker, worker_parts, worker_options, metrics)

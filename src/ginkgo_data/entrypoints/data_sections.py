@@ -68,6 +68,9 @@ class SourceSettings(Section):
 class QualitySettings(Section):
     """When a report becomes an alert, and how long its repeats are silent."""
 
+    enabled: bool = True
+    """Whether reports of jobs and alerts about data are told, and freshness is watched. Rows are checked, rejected rows
+    kept and reports stored in any case."""
     missing_threshold_warning: Share = 0.05
     """Share of the due sessions without explanation above which there is a warning."""
     missing_threshold_error: Share = 0.20
@@ -78,6 +81,10 @@ class QualitySettings(Section):
     """The same, for an error."""
     alert_cooldown: float = Field(default=3600, ge=0, le=YEAR)
     """Seconds for which the repeat of an alert is silent, in the whole fleet."""
+    freshness_interval: float = Field(default=300, gt=0, le=YEAR)
+    """Seconds between two looks at whether each dataset has its newest session, command or no command."""
+    freshness_grace: float = Field(default=120, ge=0, le=10_080)
+    """Minutes from the close of a session (15:00) to its publication by the vendor; Tushare has daily bars by 17:00."""
     rules: Rules = Field(default_factory=dict)
     """Rules of quality that are silenced or tuned, by id: ``enabled``, ``severity``, ``verdict``, a rule's own numbers,
     and the same for one frequency (``1m: {enabled: false}``). docs/rules.md lists them, and so does `rules list`."""

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.worker
+# Upstream: entrypoints.{vital_signs, worker}
 # Downstream: domain.{model, services}, entrypoints.{dispatch, holding, intake, outcomes, parts, round}
 # Role: The loop of a worker: turn after turn from the stream to the rounds, on hold while a server is away
 """One turn: look around, commit, gather, work. What is in hand stays there until its end is acknowledged.
@@ -97,6 +97,8 @@ class Loop:
             raise  # the host's program is over: no server that could be waited for
         except TransientError as error:
             self._hold_on(intake, error)
+        if self.hold.reason is None:
+            self._parts.look()
         self._parts.reporter.settle()
 
     def _look_around(self, intake: Intake) -> None:

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{container, loop, reloading, worker}
+# Upstream: entrypoints
 # Downstream: domain.{model, services}, entrypoints.{intake, round, spans}, ports
 # Role: What a worker is made of: its options and its parts, as values
 """A worker gets everything it uses handed in; which adapters they are, the container alone knows."""
@@ -150,6 +150,8 @@ class WorkerParts:
     """Makes those of the missing topics that are ours."""
     tidy: Callable[[], object] = _nothing
     """What the store needs from time to time; asked when there is no work, returns at once when nothing is due."""
+    look: Callable[[], object] = _nothing
+    """Looks at how fresh the data are; asked between rounds, returns at once when nothing is due, never raises."""
     reload: Reload = field(default_factory=NoReload)
     waiting: Callable[[], str | None] = _no_wait
     """Why calls wait just now (the vendor's quota), None when none does."""

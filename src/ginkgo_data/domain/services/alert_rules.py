@@ -1,4 +1,4 @@
-# Upstream: domain.services.assessment
+# Upstream: domain.services.{assessment, freshness}
 # Downstream: domain.model.{collection, quality, series}
 # Role: When the facts of a job call for an alert, and what it says
 """One function for each kind of alert.
@@ -124,24 +124,36 @@ def unanswered(report: DataQualityReport, result: CollectionResult, now: datetim
 
 
 def rejected(report: DataQualityReport, result: CollectionResult, now: datetime) -> Alert | None:
-    """Judge the rejected rows: ERROR when they are more than `REJECTED_ERROR` of the rows fetched, else WARNING."""
-    if not result.rejected:
-        return None
-    severity = Severity.ERROR if result.rejected > REJECTED_ERROR * result.fetched else Severity.WARNING
+    """Judge the rejected rows, and those that are stored with the flag of an error.
+
+    ERROR when more than `REJECTED_ERROR` of the rows fetched were rejected, else WARNING. Rejects of rules that a
+    configuration has made mere information are none of its business.
+    """
     rejecting = [finding for finding in report.anomalies if finding.verdict is Verdict.REJECT]
+    flagged = [f for f in report.anomalies if f.verdict is Verdict.FLAG and f.severity is Severity.ERROR]
+    told = bool(result.rejected) and not (rejecting and all(f.severity is Severity.INFO for f in rejecting))
+    if not told and not flagged:
+        return None
+    grave = told and result.rejected > REJECTED_ERROR * result.fetched
     rules = {finding.rule: finding.count for finding in rejecting}
-    text = f"{result.rejected} of {result.fetched} rows fetched were rejected" + (
-        f": {_counts(rules)}" if rules else ""
-    )
+    flags = {finding.rule: finding.count for finding in flagged}
+    by_rule = f": {_counts(rules)}" if rules else ""
+    parts = [f"{result.rejected} of {result.fetched} rows fetched were rejected{by_rule}"] if told else []
+    if flags:
+        parts.append(f"stored, and most likely wrong: {_counts(flags)}")
     data = {
         "rejected": result.rejected,
         "fetched": result.fetched,
         "thresholds": {"error_share": float(REJECTED_ERROR)},
         "rules": rules,
-        "examples": [example for finding in rejecting for example in finding.examples[:2]][:NAMED],
-        "action": "read the rejected rows in quarantine; a rule that hits nearly all rows speaks of the source's units",
+        "flagged_as_errors": flags,
+        "examples": [example for finding in (*rejecting, *flagged) for example in finding.examples[:2]][:NAMED],
+        "action": "read the rejected rows (ginkgo-data quarantine list); a rule that hits nearly all rows speaks of "
+        "the source's units",
     }
-    return _alert(AlertKind.VALIDATION_ERROR, severity, "Rows rejected", text, report, now, data)
+    severity = Severity.ERROR if grave else Severity.WARNING
+    title = "Rows rejected" if told else "Rows flagged"
+    return _alert(AlertKind.VALIDATION_ERROR, severity, title, "; ".join(parts), report, now, data)
 
 
 def _alert(

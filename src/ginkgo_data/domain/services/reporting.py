@@ -1,4 +1,4 @@
-# Upstream: entrypoints
+# Upstream: domain.services.freshness, entrypoints
 # Downstream: domain.{model, services}, ports
 # Role: Use case: account for a job (report stored, then told), and raise and resolve alerts, each once for the fleet
 """Reports and alerts are stored before they are told; telling never holds up work."""
@@ -53,6 +53,8 @@ class Reporter:
     """Seconds for which the repeat of an alert is silent."""
     sweep_interval: float = PATIENCE
     """Seconds between two searches of the store for what was never told."""
+    enabled: bool = True
+    """Whether reports and alerts of jobs are told; they are stored in any case, and a worker's own alerts are told."""
     telling: Telling | None = None
     """What was told and is not acknowledged; made for this reporter where none is given."""
     _telling: Telling = field(init=False, repr=False, compare=False)
@@ -74,8 +76,14 @@ class Reporter:
             delay_minutes=self._delay(result, now),
         )
         self.quality.write_report(report)
+        if not self.enabled:
+            self._telling.keep_quiet(report)
+            return report
         self._telling.report(report)
         self.raise_alerts(alerts_for(report, result, self.thresholds, now))
+        if result.calls and not result.unknown:
+            end = _source_answers(report, now)
+            self.resolve(end.key, end)
         return report
 
     def _delay(self, result: CollectionResult, now: datetime) -> float | None:
@@ -119,6 +127,13 @@ class Reporter:
     def settle(self) -> None:
         """Mark what is known to be told, and tell again what is not, also of a worker that died. Never raises."""
         self._telling.settle()
+
+
+def _source_answers(report: DataQualityReport, now: datetime) -> Alert:
+    """Return the end of a `SOURCE_ERROR` about a series: a job whose every call was answered."""
+    text = f"a job of {report.series} got all its answers in {report.calls} calls"
+    title, data = f"The source answers again: {report.series}", {"series": report.series, "report_id": report.report_id}
+    return Alert(AlertKind.SOURCE_ERROR, Severity.INFO, title, text, now, data, subject=report.series)
 
 
 def report_id(work: Work) -> str:

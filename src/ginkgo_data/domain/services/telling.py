@@ -71,6 +71,12 @@ class Telling:
         """Tell a report that is stored."""
         self._post(report.report_id, partial(self._notifications.report, report))
 
+    def keep_quiet(self, report: DataQualityReport) -> None:
+        """Never tell a report that is stored."""
+        with self._lock:
+            self._told[report.report_id] = None
+            _keep_newest(self._told, MOST_REMEMBERED)
+
     def alert(self, alert: Alert) -> None:
         """Store an alert and tell it; one that cannot be stored is told all the same, and kept here until then.
 
