@@ -17,7 +17,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test check bench soak coverage clean
+.PHONY: help quickstart test containers check bench soak coverage clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
@@ -28,6 +28,9 @@ quickstart: $(SMALL) ## See it work: collect sample data into ginkgo-quickstart/
 
 test: $(DEV) ## Run every test, with statement coverage of at least 85 %
 	@$(PY) -m pytest -n 2 --dist loadfile --cov=ginkgo_data --cov-report=term --cov-fail-under=85 $(ARGS)
+
+containers: $(DEV) ## Build the image and try it: four workers in containers, killed, stopped and scaled (root or an engine)
+	@$(PY) -m pytest -m containers -s tests/e2e $(ARGS)
 
 check: $(DEV) ## Check style, types, layers and file headers
 	@$(PY) -m ruff check .

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from ginkgo_data.domain.model.coverage import AbsenceReason, Absences
+from ginkgo_data.domain.model.coverage import AbsenceReason, Absences, Cells
 from ginkgo_data.domain.model.errors import SchemaMismatch
 from ginkgo_data.domain.model.series import DAILY, Adjust, Series
 from ginkgo_data.ports.bar_repository import AbsenceRepository
@@ -78,6 +79,32 @@ class AbsenceRepositoryContract:
         assert repository.absences([CODE_A], DAILY, THIRD, THIRD).table["session"].to_pylist() == [THIRD]
         assert len(repository.absences([], DAILY, *JANUARY)) == 0
         assert len(repository.absences(None, DAILY, date.min, date.max)) == 3
+
+    def test_what_was_said_of_a_bar_that_arrived_is_withdrawn(self, repository: AbsenceRepository) -> None:
+        repository.write_absences(absences(SECOND, THIRD), DAILY)
+        repository.write_absences(absences(SECOND, code=CODE_B), DAILY)
+        arrived = Cells((CODE_A, CODE_B), np.array([0, 1]), np.array([SECOND, THIRD], "datetime64[D]"))
+        repository.withdraw_absences(arrived, DAILY, 2)
+        repository.withdraw_absences(arrived, DAILY, 2)
+        read = repository.absences(None, DAILY, *JANUARY).table
+        assert list(zip(read["code"].to_pylist(), read["session"].to_pylist(), strict=True)) == [
+            (CODE_A, THIRD),
+            (CODE_B, SECOND),
+        ]
+        repository.withdraw_absences(Cells.none(), DAILY, 3)
+        assert len(repository.absences(None, DAILY, *JANUARY)) == 2
+
+    def test_a_statement_later_than_a_withdrawal_counts_and_one_before_it_does_not(
+        self, repository: AbsenceRepository
+    ) -> None:
+        arrived = Cells((CODE_A,), np.array([0, 0]), np.array([SECOND, THIRD], "datetime64[D]"))
+        repository.withdraw_absences(arrived, DAILY, 5)
+        repository.write_absences(absences(SECOND, version=4), DAILY)
+        repository.write_absences(absences(THIRD, version=6), DAILY)
+        repository.withdraw_absences(arrived, DAILY, 5)
+        assert repository.absences(None, DAILY, *JANUARY).table["session"].to_pylist() == [THIRD]
+        repository.withdraw_absences(arrived, MINUTES_5, 9)
+        assert len(repository.absences(None, DAILY, *JANUARY)) == 1
 
     def test_a_null_raises_and_stores_nothing(self, repository: AbsenceRepository) -> None:
         table = absences(SECOND).table

@@ -36,6 +36,17 @@ def held(
     return {code: [str(day) for day in days] for code, days in sorted(found.items()) if len(days)}
 
 
+def begun(
+    repository: BarRepository,
+    series: Series = DAILY,
+    codes: list[str] | None = None,
+    window: tuple[date, date] = JANUARY,
+) -> Held:
+    """Return the sessions begun, as `held` does those held."""
+    found = repository.begun(codes, series, *window)
+    return {code: [str(day) for day in days] for code, days in sorted(found.items()) if len(days)}
+
+
 def rows(batch: BarBatch) -> list[dict[str, object]]:
     """Return the rows of `batch` as Python values."""
     found: list[dict[str, object]] = batch.table.to_pylist()
@@ -51,8 +62,10 @@ def refusal(repository: BarRepository, batch: BarBatch) -> str | None:
     return None
 
 
-class BarRepositoryContract:
-    """Subclasses provide the fixture `repository`, empty, and `reopen`, which gives one more on the same store.
+class DailyBarRepositoryContract:
+    """What a store of daily bars as traded promises, also one that has no place for anything else.
+
+    Subclasses provide the fixture `repository`, empty, and `reopen`, which gives one more on the same store.
 
     A store whose table is someone else's may hold less; it then says what, in these:
     """
@@ -67,6 +80,10 @@ class BarRepositoryContract:
         *(2.01, 2.03, -2.05, 1.001, -1.003, 0.0157, 0.00397, -0.00399, 0.000249, -0.000251),
     )
     """Prices that are exact in it."""
+    many = 1000
+    """Sessions of 200 codes that are one write."""
+    marks_apart = True
+    """Whether a mark is kept beside its row; else the row is stored again with the mark's version."""
     renews = True
     """Whether content that is stored already is stored again with a newer version; else its session is marked."""
 
@@ -186,7 +203,8 @@ class BarRepositoryContract:
         assert len(read) == len(expected)
 
     def test_every_price_is_exact(self, repository: BarRepository) -> None:
-        prices, series = list(self.prices), self.kinds[1] if self.kinds[1].frequency is Frequency.DAY else DAILY
+        prices = list(self.prices)
+        series = [kind for kind in self.kinds[:2] if kind.frequency is Frequency.DAY][-1]
         written = bars(sessions=business_days("2024-01-01", len(prices)), closes=prices, series=series)
         repository.write(written)
         read = repository.read([CODE_A], series, *JANUARY)
@@ -194,12 +212,12 @@ class BarRepositoryContract:
             assert read.table[column].to_pylist() == prices
         assert read.table["pre_close"].equals(self.kept(written).table["pre_close"])
 
-    def test_two_hundred_thousand_prices_are_exact(self, repository: BarRepository) -> None:
-        written = market(200, business_days("2020-01-01", 1000))
+    def test_many_prices_in_one_write_are_exact(self, repository: BarRepository) -> None:
+        written = market(200, business_days("2020-01-01", self.many))
         repository.write(written)
         read = repository.read(None, DAILY, date(2020, 1, 1), date(2025, 1, 1))
         expected = self.kept(written.sorted()).table
-        assert len(read) == 200_000
+        assert len(read) == 200 * self.many
         for column in ("session", "timestamp", "open", "high", "low", "close", "pre_close", "volume", "amount"):
             assert read.table[column].combine_chunks().equals(expected[column].combine_chunks()), column
 
@@ -240,14 +258,14 @@ class BarRepositoryContract:
         assert read["amount"].is_null().to_pylist() == [False, True]
 
     @pytest.mark.parametrize("day", ["1990-12-19", "1991-06-03", "1991-04-14", "1991-09-15", "2024-07-01"])
-    @pytest.mark.parametrize("series", [DAILY, MINUTES_5], ids=str)
-    def test_timestamps_are_exact_in_every_year(self, repository: BarRepository, day: str, series: Series) -> None:
-        written = bars(sessions=[day], series=series)
-        repository.write(written)
-        read = repository.read([CODE_A], series, date.fromisoformat(day), date.fromisoformat(day))
-        assert read.table["timestamp"].equals(written.table["timestamp"])
-        assert set(sessions_of(read)) == {day}
-        assert held(repository, series, window=(date(1990, 1, 1), date(2025, 1, 1))) == {CODE_A: [day]}
+    def test_timestamps_are_exact_in_every_year(self, repository: BarRepository, day: str) -> None:
+        for series in [kind for kind in self.kinds if kind in (DAILY, MINUTES_5)]:
+            written = bars(sessions=[day], series=series)
+            repository.write(written)
+            read = repository.read([CODE_A], series, date.fromisoformat(day), date.fromisoformat(day))
+            assert read.table["timestamp"].equals(written.table["timestamp"])
+            assert set(sessions_of(read)) == {day}
+            assert held(repository, series, window=(date(1990, 1, 1), date(2025, 1, 1))) == {CODE_A: [day]}
 
     def test_a_history_of_a_century_and_more_is_stored(self, repository: BarRepository) -> None:
         days = [f"{year}-07-01" for year in self.years]
@@ -289,6 +307,94 @@ class BarRepositoryContract:
         assert sorted(repository.held(codes, DAILY, *JANUARY)) == codes
         assert sorted(repository.first_held(codes, DAILY)) == codes
 
+    def test_a_daily_session_is_held_by_its_row(self, repository: BarRepository) -> None:
+        repository.write(bars(CODE_A, [SECOND, "2024-01-04"]))
+        repository.write(bars(CODE_B, [THIRD]))
+        assert held(repository) == {CODE_A: [SECOND, "2024-01-04"], CODE_B: [THIRD]}
+        days = repository.held([CODE_A], DAILY, *JANUARY)[CODE_A]
+        assert days.dtype == np.dtype("datetime64[D]")
+
+    def test_of_daily_bars_what_is_begun_is_held(self, repository: BarRepository) -> None:
+        repository.write(bars(CODE_A, [SECOND, "2024-01-04"]))
+        repository.mark_held(bars(CODE_B))
+        assert begun(repository) == held(repository) == {CODE_A: [SECOND, "2024-01-04"]}
+
+    def test_a_mark_is_no_row_of_a_daily_session(self, repository: BarRepository) -> None:
+        repository.mark_held(bars())
+        assert held(repository) == {}
+
+    def test_since_counts_only_what_was_stored_with_that_version_or_a_later_one(
+        self, repository: BarRepository
+    ) -> None:
+        repository.write(bars(CODE_A, [SECOND, THIRD], version=10))
+        repository.write(bars(CODE_A, [THIRD], version=20))
+        repository.write(bars(CODE_A, [THIRD], version=5))
+        repository.write(bars(CODE_B, [SECOND], version=9))
+        assert held(repository, since=10) == {CODE_A: [SECOND, THIRD]}
+        assert held(repository, since=11) == {CODE_A: [THIRD]}
+        assert held(repository, since=21) == {}
+
+    def test_a_daily_session_that_is_stored_counts_as_fetched_when_it_was_marked(
+        self, repository: BarRepository
+    ) -> None:
+        repository.write(bars(CODE_A, [SECOND, THIRD], version=10))
+        repository.mark_held(bars(CODE_A, [THIRD, "2024-01-04"], version=20))
+        assert held(repository, since=11) == {CODE_A: [THIRD]}
+        assert held(repository, since=20) == {CODE_A: [THIRD]}
+        assert held(repository, since=21) == {}
+        assert held(repository, codes=[CODE_B], since=11) == {}
+        assert held(repository) == {CODE_A: [SECOND, THIRD]}
+        assert rows(repository.read([CODE_A], DAILY, *JANUARY))[1]["version"] == (10 if self.marks_apart else 20)
+
+    def test_bars_read_as_the_store_says_that_it_keeps_them(self, repository: BarRepository) -> None:
+        written = market(3, [SECOND, THIRD])
+        repository.write(written)
+        assert rows(repository.read(None, DAILY, *JANUARY)) == rows(repository.kept(written).sorted())
+        assert len(repository.kept(BarBatch.empty())) == 0
+
+    def test_a_withdrawn_bar_is_gone(self, repository: BarRepository) -> None:
+        repository.write(bars(CODE_A, [SECOND, THIRD], version=10))
+        repository.write(bars(CODE_B, [SECOND], version=10))
+        repository.mark_held(bars(CODE_A, [SECOND], version=10))
+        gone = bars(CODE_A, [SECOND], version=20)
+        assert repository.withdraw(gone).rows == 1
+        repository.withdraw(gone)
+        assert sessions_of(repository.read([CODE_A], DAILY, *JANUARY)) == [THIRD]
+        assert held(repository) == {CODE_A: [THIRD], CODE_B: [SECOND]}
+        assert held(repository, since=1) == {CODE_A: [THIRD], CODE_B: [SECOND]}
+        assert repository.first_held([CODE_A], DAILY) == {CODE_A: date(2024, 1, 3)}
+
+    def test_withdrawing_nothing_takes_no_insert(self, repository: BarRepository) -> None:
+        assert repository.withdraw(BarBatch.empty()) == WriteReceipt(0, 0)
+
+    def test_an_older_withdrawal_takes_nothing_that_is_newer(self, repository: BarRepository) -> None:
+        repository.write(bars(CODE_A, [SECOND], version=20))
+        repository.withdraw(bars(CODE_A, [SECOND], version=19))
+        assert held(repository) == {CODE_A: [SECOND]}
+
+    def test_the_first_session_held_is_known_per_code(self, repository: BarRepository) -> None:
+        repository.write(bars(CODE_A, [THIRD, "1991-06-03", SECOND]))
+        repository.write(bars(CODE_B, [THIRD]))
+        if len(self.kinds) > 1:
+            repository.write(bars(CODE_B, [SECOND], series=self.kinds[2]))
+        assert repository.first_held([CODE_B, CODE_A, "430047.BJ"], DAILY) == {
+            CODE_A: date(1991, 6, 3),
+            CODE_B: date(2024, 1, 3),
+        }
+
+    def test_two_instances_see_each_others_rows(
+        self, repository: BarRepository, reopen: Callable[[], BarRepository]
+    ) -> None:
+        other = reopen()
+        repository.write(bars(CODE_A, [SECOND], version=1))
+        other.write(bars(CODE_A, [SECOND, THIRD], closes=[11.0, 11.1], version=2))
+        assert closes_of(repository.read(None, DAILY, *JANUARY)) == [11.0, 11.1]
+        assert closes_of(other.read(None, DAILY, *JANUARY)) == [11.0, 11.1]
+
+
+class BarRepositoryContract(DailyBarRepositoryContract):
+    """What a store of all series promises: minute bars, marks beside their rows, withdrawals that are remembered."""
+
     def test_series_are_kept_apart(self, repository: BarRepository) -> None:
         for number, series in enumerate(self.kinds):
             count = len(bars(sessions=[SECOND], series=series))
@@ -298,13 +404,6 @@ class BarRepositoryContract:
             assert read.series == series
             assert set(closes_of(read)) == {10.0 + number}
         assert held(repository, Series(Frequency.MIN15)) == {}
-
-    def test_a_daily_session_is_held_by_its_row(self, repository: BarRepository) -> None:
-        repository.write(bars(CODE_A, [SECOND, "2024-01-04"]))
-        repository.write(bars(CODE_B, [THIRD]))
-        assert held(repository) == {CODE_A: [SECOND, "2024-01-04"], CODE_B: [THIRD]}
-        days = repository.held([CODE_A], DAILY, *JANUARY)[CODE_A]
-        assert days.dtype == np.dtype("datetime64[D]")
 
     @pytest.mark.parametrize("frequency", [f for f in Frequency if f is not Frequency.DAY], ids=lambda f: f.value)
     def test_a_minute_session_is_held_by_as_many_rows_as_a_full_one_has(
@@ -344,24 +443,27 @@ class BarRepositoryContract:
         repository.mark_held(whole)
         assert held(repository, MINUTES_5) == {CODE_A: [SECOND, THIRD, "2024-01-04", "2024-01-05"]}
 
+    def test_a_session_is_begun_by_any_row_whole_or_not(self, repository: BarRepository) -> None:
+        assert begun(repository, MINUTES_5) == {}
+        repository.write(bars(sessions=["2024-01-04", SECOND], series=MINUTES_5, keep=1))
+        repository.write(bars(CODE_B, sessions=[THIRD], series=MINUTES_5))
+        repository.write(bars(sessions=["2024-01-04"], series=MINUTES_5, keep=2, version=2))
+        assert begun(repository, MINUTES_5) == {CODE_A: [SECOND, "2024-01-04"], CODE_B: [THIRD]}
+        assert begun(repository, MINUTES_5, [CODE_A, "it's\\"]) == {CODE_A: [SECOND, "2024-01-04"]}
+        assert begun(repository, MINUTES_5, []) == {}
+        assert begun(repository, MINUTES_5, window=(date(2024, 1, 3), date(2024, 1, 3))) == {CODE_B: [THIRD]}
+        assert begun(repository, MINUTES_1) == begun(repository) == {}
+        assert repository.begun(None, MINUTES_5, *JANUARY)[CODE_A].dtype == np.dtype("datetime64[D]")
+
+    def test_a_session_whose_bars_were_all_withdrawn_is_not_begun(self, repository: BarRepository) -> None:
+        repository.write(bars(sessions=[SECOND, THIRD], series=MINUTES_5, keep=3, version=10))
+        repository.withdraw(bars(sessions=[SECOND], series=MINUTES_5, keep=3, version=20))
+        repository.withdraw(bars(sessions=[THIRD], series=MINUTES_5, keep=2, version=20))
+        assert begun(repository, MINUTES_5) == {CODE_A: [THIRD]}
+
     def test_a_mark_of_nothing_marks_nothing(self, repository: BarRepository) -> None:
         repository.mark_held(BarBatch.empty(MINUTES_5))
         assert held(repository, MINUTES_5) == {}
-
-    def test_a_mark_is_no_row_of_a_daily_session(self, repository: BarRepository) -> None:
-        repository.mark_held(bars())
-        assert held(repository) == {}
-
-    def test_since_counts_only_what_was_stored_with_that_version_or_a_later_one(
-        self, repository: BarRepository
-    ) -> None:
-        repository.write(bars(CODE_A, [SECOND, THIRD], version=10))
-        repository.write(bars(CODE_A, [THIRD], version=20))
-        repository.write(bars(CODE_A, [THIRD], version=5))
-        repository.write(bars(CODE_B, [SECOND], version=9))
-        assert held(repository, since=10) == {CODE_A: [SECOND, THIRD]}
-        assert held(repository, since=11) == {CODE_A: [THIRD]}
-        assert held(repository, since=21) == {}
 
     def test_since_counts_minute_rows_and_marks_by_their_version(self, repository: BarRepository) -> None:
         repository.write(bars(sessions=[SECOND, THIRD], series=MINUTES_5, version=10))
@@ -386,50 +488,12 @@ class BarRepositoryContract:
         repository.mark_held(part)
         assert held(repository, MINUTES_5, since=11) == {CODE_A: [SECOND]}
 
-    def test_a_daily_session_that_is_stored_counts_as_fetched_when_it_was_marked(
-        self, repository: BarRepository
-    ) -> None:
-        repository.write(bars(CODE_A, [SECOND, THIRD], version=10))
-        repository.mark_held(bars(CODE_A, [THIRD, "2024-01-04"], version=20))
-        assert held(repository, since=11) == {CODE_A: [THIRD]}
-        assert held(repository, since=20) == {CODE_A: [THIRD]}
-        assert held(repository, since=21) == {}
-        assert held(repository, codes=[CODE_B], since=11) == {}
-        assert held(repository) == {CODE_A: [SECOND, THIRD]}
-        assert rows(repository.read([CODE_A], DAILY, *JANUARY))[1]["version"] == 10
-
-    def test_bars_read_as_the_store_says_that_it_keeps_them(self, repository: BarRepository) -> None:
-        written = market(3, [SECOND, THIRD])
-        repository.write(written)
-        assert rows(repository.read(None, DAILY, *JANUARY)) == rows(repository.kept(written).sorted())
-        assert len(repository.kept(BarBatch.empty())) == 0
-
-    def test_a_withdrawn_bar_is_gone(self, repository: BarRepository) -> None:
-        repository.write(bars(CODE_A, [SECOND, THIRD], version=10))
-        repository.write(bars(CODE_B, [SECOND], version=10))
-        repository.mark_held(bars(CODE_A, [SECOND], version=10))
-        gone = bars(CODE_A, [SECOND], version=20)
-        assert repository.withdraw(gone) == WriteReceipt(1, 1)
-        repository.withdraw(gone)
-        assert sessions_of(repository.read([CODE_A], DAILY, *JANUARY)) == [THIRD]
-        assert held(repository) == {CODE_A: [THIRD], CODE_B: [SECOND]}
-        assert held(repository, since=1) == {CODE_A: [THIRD], CODE_B: [SECOND]}
-        assert repository.first_held([CODE_A], DAILY) == {CODE_A: date(2024, 1, 3)}
-
-    def test_withdrawing_nothing_takes_no_insert(self, repository: BarRepository) -> None:
-        assert repository.withdraw(BarBatch.empty()) == WriteReceipt(0, 0)
-
     def test_a_late_older_bar_stays_withdrawn_and_a_newer_one_is_back(self, repository: BarRepository) -> None:
         repository.withdraw(bars(CODE_A, [SECOND], version=20))
         repository.write(bars(CODE_A, [SECOND], closes=[9.0], version=19))
         assert held(repository) == {}
         repository.write(bars(CODE_A, [SECOND], closes=[9.5], version=21))
         assert closes_of(repository.read([CODE_A], DAILY, *JANUARY)) == [9.5]
-        assert held(repository) == {CODE_A: [SECOND]}
-
-    def test_an_older_withdrawal_takes_nothing_that_is_newer(self, repository: BarRepository) -> None:
-        repository.write(bars(CODE_A, [SECOND], version=20))
-        repository.withdraw(bars(CODE_A, [SECOND], version=19))
         assert held(repository) == {CODE_A: [SECOND]}
 
     def test_a_minute_session_of_which_bars_were_withdrawn_is_held_when_it_is_marked_again(
@@ -444,24 +508,15 @@ class BarRepositoryContract:
         repository.mark_held(bars(sessions=[SECOND], series=MINUTES_5, keep=8, version=20))
         assert held(repository, MINUTES_5) == {CODE_A: [SECOND]}
 
-    def test_the_first_session_held_is_known_per_code(self, repository: BarRepository) -> None:
-        repository.write(bars(CODE_A, [THIRD, "1991-06-03", SECOND]))
-        repository.write(bars(CODE_B, [THIRD]))
-        repository.write(bars(CODE_B, [SECOND], series=self.kinds[2]))
-        assert repository.first_held([CODE_B, CODE_A, "430047.BJ"], DAILY) == {
-            CODE_A: date(1991, 6, 3),
-            CODE_B: date(2024, 1, 3),
-        }
-
-    def test_two_instances_see_each_others_rows(
+    def test_two_instances_see_each_others_marks(
         self, repository: BarRepository, reopen: Callable[[], BarRepository]
     ) -> None:
-        other = reopen()
-        repository.write(bars(CODE_A, [SECOND], version=1))
-        other.write(bars(CODE_A, [SECOND, THIRD], closes=[11.0, 11.1], version=2))
         part = bars(sessions=[SECOND], series=MINUTES_5, keep=3)
+        other = reopen()
         other.write(part)
         other.mark_held(part)
-        assert closes_of(repository.read(None, DAILY, *JANUARY)) == [11.0, 11.1]
-        assert closes_of(other.read(None, DAILY, *JANUARY)) == [11.0, 11.1]
         assert held(repository, MINUTES_5) == {CODE_A: [SECOND]}
+
+    def test_a_withdrawal_takes_one_insert(self, repository: BarRepository) -> None:
+        repository.write(bars(CODE_A, [SECOND, THIRD], version=10))
+        assert repository.withdraw(bars(CODE_A, [SECOND], version=20)) == WriteReceipt(1, 1)

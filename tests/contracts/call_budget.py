@@ -273,6 +273,28 @@ class CallBudgetContract:
         pass_time(60.0)
         assert _granted(budget, 5, 5) + _granted(neighbour, 5, 5) == 5
 
+    def test_what_is_left_is_known_without_asking_as_far_as_this_worker_heard(
+        self, budget: CallBudget, pass_time: PassTime
+    ) -> None:
+        assert budget.left() == {}
+        budget.take("k", 3)
+        budget.take("other", 1)
+        assert self.known({"k": 2, "other": 0}) == budget.left()
+        budget.take("k", 3)
+        budget.take("other", 1)
+        assert self.known({"k": 1, "other": 0}) == budget.left()
+        pass_time(MINUTE)
+        assert self.known({"k": 3, "other": 1}) == budget.left()
+
+    def test_what_is_left_is_left_of_a_learned_limit(self, budget: CallBudget) -> None:
+        budget.learn("k", 2)
+        budget.take("k", 100)
+        assert self.known({"k": 1}) == budget.left()
+
+    def known(self, left: dict[str, int]) -> dict[str, int]:
+        """Return what the budget knows of `left`: a worker that is alone does not know what others use."""
+        return left
+
 
 def _granted(budget: CallBudget, limit: int, tries: int) -> int:
     return [budget.take("k", limit) for _ in range(tries)].count(0.0)

@@ -16,6 +16,7 @@ from ginkgo_data.domain.model.quality import (
     DataQualityReport,
     Finding,
     Rejects,
+    Release,
     Severity,
     Verdict,
 )
@@ -146,6 +147,24 @@ class QualityRepositoryContract:
             repository.quarantine(rejects({}, {"rule": None}))
         assert len(repository.quarantined()) == 0
 
+    def test_releases_are_read_back_by_version(self, repository: QualityRepository) -> None:
+        assert list(repository.releases()) == []
+        repository.write_releases([])
+        later = Release(7, "zero_price", 20, "someone@host", "the exchange says so: 停牌")
+        first = Release(2**64 - 1, "unit_mismatch", 10, "someone")
+        repository.write_releases([later, first])
+        assert list(repository.releases()) == [first, later]
+
+    def test_of_one_content_and_rule_the_later_release_counts(self, repository: QualityRepository) -> None:
+        repository.write_releases([Release(7, "zero_price", 20, "b")])
+        repository.write_releases([Release(7, "zero_price", 10, "a"), Release(7, "negative_price", 5, "c")])
+        assert [(r.rule, r.by) for r in repository.releases()] == [("negative_price", "c"), ("zero_price", "b")]
+
+    def test_a_release_leaves_quarantine_as_it_is(self, repository: QualityRepository) -> None:
+        repository.quarantine(rejects({"content_hash": 7}))
+        repository.write_releases([Release(7, "negative_price", 20, "b")])
+        assert repository.quarantined().table["content_hash"].to_pylist() == [7]
+
     def test_a_report_is_read_back_in_full(self, repository: QualityRepository) -> None:
         repository.write_report(REPORT)
         (read,) = repository.reports(1)
@@ -174,6 +193,15 @@ class QualityRepositoryContract:
         assert [report.report_id for report in repository.reports(3)] == ["r5", "r4", "r3"]
         assert len(repository.reports(100)) == 5
         assert list(repository.reports(0)) == []
+
+    def test_reports_since_a_moment_are_those_made_then_or_later(self, repository: QualityRepository) -> None:
+        for n in range(4):
+            made = REPORT.created_at + timedelta(microseconds=n)
+            repository.write_report(replace(REPORT, report_id=f"r{n}", created_at=made))
+        since = REPORT.created_at + timedelta(microseconds=2)
+        assert [report.report_id for report in repository.reports(10, since)] == ["r3", "r2"]
+        assert [report.report_id for report in repository.reports(1, since)] == ["r3"]
+        assert list(repository.reports(10, since + timedelta(days=1))) == []
 
     def test_a_report_without_a_zone_is_refused(self, repository: QualityRepository) -> None:
         with pytest.raises(SchemaMismatch, match="created_at"):

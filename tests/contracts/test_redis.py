@@ -142,6 +142,14 @@ class TestRedisCallBudget(CallBudgetContract):
         assert pattern.closings() == {}
         assert set(other.closings()) == {"k"}
 
+    def test_what_is_left_is_the_fleets_and_forgotten_when_redis_does_not_know(self, keys, budget, neighbour):
+        budget.take("k", 5)
+        neighbour.take("k", 5)
+        assert (neighbour.left(), budget.left()) == ({"k": 3}, {"k": 4})
+        keys.raw.delete(f"{keys.prefix}:budget:known")
+        budget.take("k", 5)
+        assert budget.left() == {}
+
     def test_an_answer_asks_redis_only_after_a_probe_of_this_worker(self, keys, budget, neighbour):
         budget.take("k", 100)
         before = _scripts_run(keys)
@@ -201,6 +209,9 @@ class TestRedisCallBudgetWithoutRedis(CallBudgetContract):
     @pytest.fixture
     def neighbour(self, budget):
         return budget
+
+    def known(self, left):
+        return {}
 
     def test_who_looks_hears_that_nothing_can_be_seen(self, budget):
         with pytest.raises(BrokerUnavailable):

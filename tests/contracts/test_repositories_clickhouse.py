@@ -38,6 +38,9 @@ from ginkgo_data.domain.model.errors import SchemaMismatch, StoreUnavailable
 from ginkgo_data.domain.model.series import DAILY
 from ginkgo_data.ports.bar_repository import WriteReceipt
 from support.bars import CODE_A, MINUTES_5, bars, business_days, closes_of, market
+from support.engine import BOTH_WAYS
+
+pytestmark = BOTH_WAYS
 
 
 class TestClickHouseBarRepository(BarRepositoryContract):

@@ -18,8 +18,11 @@ from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
 from ginkgo_data.adapters.clickhouse.tick_repository import ClickHouseTickRepository
 from ginkgo_data.domain.model.errors import SchemaMismatch, StoreUnavailable
 from ginkgo_data.ports.bar_repository import WriteReceipt
+from support.engine import BOTH_WAYS
 from support.factors import factors
 from support.ticks import CODE_A, prices_of, tick_day
+
+pytestmark = BOTH_WAYS
 
 
 class TestClickHouseAdjustmentRepository(AdjustmentRepositoryContract):

@@ -74,6 +74,10 @@ def redis(name: str) -> Probe:
     return lambda c: c.redis().call("look", lambda client: client.connection_pool.connection_kwargs.get(name))
 
 
+def spans(c: Container) -> tuple[str, str | None]:
+    return type(c.spans()).__name__, c.settings().tracing.otlp_endpoint
+
+
 class _Opened(BaseException):
     pass
 
@@ -263,11 +267,18 @@ CASES: dict[str, Case] = {
     "quality.freshness_grace": Case(60.0, 3600.0, 70.0, lambda c: c.freshness().grace.total_seconds()),
     "quality.rules": Case({"volume_spike": {"times": 100}}, 100, {"volume_spike": {"times": 50}}, times_of_a_spike),
     "commands.bare_bar_snapshot": Case("ignore", True, "all", lambda c: c.dispatcher().ignore_bare_snapshots),
+    "health.port": Case(18081, 18081, 0, lambda c: c.settings().health.port),
+    "health.host": Case("0.0.0.0", "0.0.0.0", "::1", lambda c: c.settings().health.host),
+    "health.wedged_after": Case(80.0, 80.0, 90.0, worker("call_patience")),
+    "tracing.otlp_endpoint": Case(
+        "http://a.invalid/v1", ("OpenTelemetrySpans", "http://a.invalid/v1"), "http://b.invalid/v1", spans
+    ),
     "logging.level": Case("DEBUG", logging.DEBUG, "ERROR", log(lambda root: root.level)),
     "logging.format": Case("console", False, "json", log(line)),
     "logging.file": Case("LOG1", "LOG1", "LOG2", log_file("baseFilename")),
     "logging.max_bytes": Case(2048, 2048, 4096, log_file("maxBytes"), {"logging": {"file": "LOG1"}}),
     "logging.backup_count": Case(2, 2, 3, log_file("backupCount"), {"logging": {"file": "LOG1"}}),
+    "logging.slow_step_seconds": Case(2.5, 2.5, 3.5, worker("slow_step")),
 }
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import cache
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv
 
-from ginkgo_data.domain.model.bars import BarBatch, Sessions
-from ginkgo_data.domain.model.series import DAILY, Adjust, Frequency, Series
+from ginkgo_data.domain.model.bars import BarBatch
+from ginkgo_data.domain.services.rules import DEFAULT_RULES
 from ginkgo_data.domain.services.validation import Validated, validate
-from support.bars import zoned
-from support.shared_data import SHARED, needs_shared
-
-QFQ = Series(adjust=Adjust.QFQ)
+from support.real_bars import (
+    QFQ,
+    baostock,
+    calendar,
+    eastmoney_five_minutes,
+    eastmoney_minutes,
+    seen_since_first_row,
+    sina,
+    sina_quarters,
+    single,
+    tdx_days,
+    texts,
+    tushare,
+)
+from support.shared_data import needs_shared
 
 WRONG_INDEX_DAYS = [
     "1991-05-09 low",
@@ -39,111 +46,9 @@ WRONG_INDEX_DAYS = [
 """Days of the Shanghai index on which TDX has a high or a low that open or close contradicts."""
 
 
-@cache
-def calendar() -> Sessions:
-    """Return the exchange's sessions 1990-2026."""
-    table = texts("calendar/trade_cal_tushare_shape_from_XSHG_1990_2026.csv")
-    opened = table.filter(pc.equal(table["is_open"], "1"))
-    return np.unique(days(opened["cal_date"]))
-
-
-def texts(name: str) -> pa.Table:
-    """Return a vendor file with every column as text."""
-    path = SHARED / name
-    with path.open(encoding="utf-8-sig") as file:
-        names = file.readline().strip().split(",")
-    kinds = dict.fromkeys(names, pa.string())
-    return csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=kinds, strings_can_be_null=True))
-
-
-def days(column: pa.ChunkedArray) -> np.ndarray:
-    """Return dates written as 20240102, 2024-01-02 or with a time behind."""
-    plain = pc.utf8_slice_codeunits(pc.replace_substring(column, "-", ""), 0, 8)
-    return pc.strptime(plain, "%Y%m%d", "s").to_numpy().astype("datetime64[D]")
-
-
-def batch(
-    table: pa.Table,
-    codes: pa.ChunkedArray | pa.Array,
-    when: str,
-    series: Series = DAILY,
-    *,
-    volume: str,
-    shares: int = 1,
-    amount: str | None = None,
-    money: int = 1,
-    pre_close: str | None = None,
-) -> BarBatch:
-    """Return vendor columns as bars; `shares` and `money` are the vendor's units."""
-
-    def numbers(name: str | None) -> pa.ChunkedArray | pa.Array:
-        return pa.nulls(len(table), pa.float64()) if name is None else pc.cast(table[name], pa.float64())
-
-    session = days(table[when])
-    wall = session
-    if series.frequency is not Frequency.DAY:
-        wall = pc.strptime(table[when], "%Y-%m-%d %H:%M:%S", "ms").to_numpy()
-    return BarBatch.of(
-        pa.table(
-            {
-                "code": codes,
-                "session": pa.array(session),
-                "timestamp": zoned(wall),
-                **{name: numbers(name) for name in ("open", "high", "low", "close")},
-                "pre_close": numbers(pre_close),
-                # A lot with decimals times 100 is whole but for float noise.
-                "volume": pc.round(pc.multiply(numbers(volume), float(shares)), 6),
-                "amount": pc.multiply(numbers(amount), float(money)),
-                "source": pa.array(["vendor"] * len(table)),
-                "version": pa.array([1] * len(table), pa.uint64()),
-            }
-        ),
-        series,
-    )
-
-
-def tushare(name: str, series: Series = DAILY, shares: int = 100, money: int = 1000) -> BarBatch:
-    table = texts(name)
-    return batch(
-        table,
-        table["ts_code"],
-        "trade_date",
-        series,
-        volume="vol",
-        shares=shares,
-        amount="amount",
-        money=money,
-        pre_close="pre_close",
-    )
-
-
-def tdx_days(name: str, code: str) -> BarBatch:
-    """Return a TDX .day file: prices in hundredths, volume and amount as it has them."""
-    prices = [(name, "<u4") for name in ("open", "high", "low", "close")]
-    fields = [("day", "<u4"), *prices, ("amount", "<f4"), ("volume", "<u4"), ("reserved", "<u4")]
-    raw = np.fromfile(SHARED / "tdx" / "vipdoc" / "sh" / "lday" / name, np.dtype(fields))
-    session = np.array([f"{d // 10000}-{d // 100 % 100:02}-{d % 100:02}" for d in raw["day"].tolist()], "datetime64[D]")
-    rows = len(raw)
-    return BarBatch.of(
-        pa.table(
-            {
-                "code": pa.array([code] * rows),
-                "session": pa.array(session),
-                "timestamp": zoned(session),
-                **{n: pa.array(raw[n] / 100.0) for n in ("open", "high", "low", "close")},
-                "pre_close": pa.nulls(rows, pa.float64()),
-                "volume": pa.array(raw["volume"].astype(np.float64)),
-                "amount": pa.array(raw["amount"].astype(np.float64)),
-                "source": pa.array(["vendor"] * rows),
-                "version": pa.array([1] * rows, pa.uint64()),
-            }
-        )
-    )
-
-
 def checked(bars: BarBatch) -> Validated:
     """Validate, and see that no row was lost."""
-    outcome = validate(bars, sessions=calendar())
+    outcome = validate(bars, sessions=calendar(), listings=seen_since_first_row(bars))
     assert len(outcome.accepted) + len(outcome.rejects) == len(bars)
     return outcome
 
@@ -151,17 +56,6 @@ def checked(bars: BarBatch) -> Validated:
 def hits(bars: BarBatch) -> dict[str, int]:
     """Return how many rows each rule hits."""
     return {finding.rule: finding.count for finding in checked(bars).findings}
-
-
-def single(name: str, code: str, series: Series = DAILY, **columns: object) -> BarBatch:
-    """Return a file of one code, whose first column is the time."""
-    table = texts(name)
-    return batch(table, pa.array([code] * len(table)), "datetime", series, volume="volume", **columns)
-
-
-def eastmoney_minutes() -> BarBatch:
-    name = "minute/em_1min_600519_20260323_27.csv"
-    return single(name, "600519.SH", Series(Frequency.MIN1), shares=100, amount="成交额")
 
 
 @needs_shared
@@ -208,14 +102,12 @@ def test_all_adjusted_daily_bars_of_tushare_pass_and_would_not_as_raw_ones() -> 
     assert len(bars) == 36_797
     assert hits(bars) == {}
     # Of the others the adjusted prices are still within half a percent of those that were paid.
-    assert hits(tushare(name)) == {"unit_mismatch": 26_977}
+    assert hits(tushare(name)) == {"unit_mismatch": 26_977, "price_limit": 214, "price_limit_unproven": 4}
 
 
 @needs_shared
 def test_all_adjusted_daily_bars_of_baostock_pass_suspended_days_included() -> None:
-    table = texts("daily/baostock_qfq_2017_202008.csv")
-    codes = pc.utf8_upper(table["code"])
-    bars = batch(table, codes, "date", QFQ, volume="volume", amount="amount", pre_close="preclose")
+    bars, table = baostock(), texts("daily/baostock_qfq_2017_202008.csv")
     assert len(bars) == 5322
     assert pc.sum(pc.equal(table["tradestatus"], "0")).as_py() > 0
     assert hits(bars) == {}
@@ -223,8 +115,7 @@ def test_all_adjusted_daily_bars_of_baostock_pass_suspended_days_included() -> N
 
 @needs_shared
 def test_of_the_daily_bars_of_sina_those_without_a_volume_are_rejected() -> None:
-    table = texts("daily/sina_qfq_2020_2026.csv")
-    outcome = checked(batch(table, table["code"], "date", QFQ, volume="vol"))
+    outcome = checked(sina())
     assert [(f.rule, f.count) for f in outcome.findings] == [("missing_value", 32)]
     assert set(outcome.rejects.table["field"].to_pylist()) == {"volume"}
     assert outcome.rejects.table["place"][0].as_py() == "vendor row 3626"
@@ -233,15 +124,31 @@ def test_of_the_daily_bars_of_sina_those_without_a_volume_are_rejected() -> None
 @needs_shared
 def test_all_quarter_hours_of_sina_pass() -> None:
     for code in ("000001.SZ", "600000.SH", "600063.SH", "600519.SH"):
-        bars = single(f"minute/sina_15min_{code[:6]}.csv", code, Series(Frequency.MIN15), amount="amount")
+        bars = sina_quarters(code)
         assert len(bars) == 1872
         assert hits(bars) == {}
 
 
 @needs_shared
-def test_the_zero_opens_of_eastmoneys_minutes_are_rejected_and_the_whole_last_day_passes() -> None:
-    outcome = checked(eastmoney_minutes())
+def test_the_zero_opens_of_eastmoneys_minutes_are_repaired_and_nothing_else_is_wrong_with_them() -> None:
+    bars = eastmoney_minutes()
+    outcome = checked(bars)
     # The vendor gives open 0.0 on every day but the newest.
+    assert {f.rule: f.count for f in outcome.findings} == {"repaired_open": 964}
+    assert outcome.accepted.table.drop_columns("open").equals(bars.table.drop_columns("open"))
+    columns = {name: outcome.accepted.table[name].to_numpy() for name in ("open", "high", "low", "close")}
+    assert (columns["open"] >= columns["low"]).all()
+    assert (columns["open"] <= columns["high"]).all()
+    # The second bar of the first session opens where the first one closed, which has no bar before it.
+    assert columns["open"][:2].tolist() == columns["close"][[0, 0]].tolist() == [1433.33, 1433.33]
+    untouched = bars.table["open"].to_numpy() > 0
+    assert (columns["open"] == bars.table["open"].to_numpy())[untouched].all()
+
+
+@needs_shared
+def test_without_the_repair_the_zero_opens_of_eastmoney_are_rejected() -> None:
+    rules = DEFAULT_RULES.silenced("repaired_open")
+    outcome = validate(eastmoney_minutes(), sessions=calendar(), rules=rules)
     assert {f.rule: f.count for f in outcome.findings} == {"zero_price": 964, "low_above_open_or_close": 964}
     assert Counter(outcome.rejects.table["rule"].to_pylist()) == {"zero_price": 964}
     assert [str(day) for day in pc.unique(outcome.accepted.table["session"]).to_pylist()] == ["2026-03-27"]
@@ -250,7 +157,7 @@ def test_the_zero_opens_of_eastmoneys_minutes_are_rejected_and_the_whole_last_da
 
 @needs_shared
 def test_all_five_minutes_of_eastmoney_pass() -> None:
-    bars = single("minute/em_5min_600519.csv", "600519.SH", Series(Frequency.MIN5), shares=100, amount="成交额")
+    bars = eastmoney_five_minutes()
     assert len(bars) == 1488
     assert hits(bars) == {}
 

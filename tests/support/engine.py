@@ -1,8 +1,9 @@
 """Stores for tests: one engine per session and way to reach it, a fresh database with the whole schema per test.
 
 A process can have only one engine directory open, so every test that needs a store takes `store_config` (an
-address) or `store` (an open client) from here; a conftest imports the three fixtures by name. Every such test runs
-twice: with the engine inside this process, and over HTTP with the server of `support.servers`.
+address) or `store` (an open client) from here; a conftest imports the three fixtures by name. Such a test runs with
+the engine inside this process, and in the soak over HTTP as well, with the server of `support.servers`; those that are
+about the way to the store run `BOTH_WAYS` always.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from ginkgo_data.adapters.clickhouse.schema import apply_schema
 Engine = Callable[[str], ClickHouseConfig]
 """Gives the address of a database of the engine."""
 
+BOTH_WAYS = pytest.mark.parametrize("engine", ["embedded", "http"], indirect=True)
+"""Run inside this process and over HTTP, not only in the soak."""
+
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session", params=["embedded", "http"])
+@pytest.fixture(scope="session", params=["embedded", pytest.param("http", marks=pytest.mark.soak)])
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """The engine of this session, kept open by one client so that no test pays for its start."""
     if request.param == "http":

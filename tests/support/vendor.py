@@ -107,7 +107,8 @@ class Vendor(ServerProcess):
     """The vendor's process, seen from the test: its address and what it was asked.
 
     `latency` is the seconds every reply takes, `limit` the calls of one api in any minute, `deadly` a code whose
-    asker is killed (Linux only). Calls are kept until `forget`, and until the process ends.
+    asker is killed (Linux only), `token` the only one that is accepted. Calls are kept until `forget`, and until the
+    process ends.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Vendor(ServerProcess):
         latency: float = 0.0,
         limit: int | None = None,
         deadly: str | None = None,
+        token: str | None = None,
     ) -> None:
         self.spec = spec
         self.port = free_port()
@@ -126,6 +128,7 @@ class Vendor(ServerProcess):
         words += ["--port", self.port, "--latency", latency]
         words += [] if limit is None else ["--limit", limit]
         words += [] if deadly is None else ["--deadly", deadly]
+        words += [] if token is None else ["--token", token]
         command = [sys.executable, __file__, *words]
         super().__init__("the vendor", command, directory / "vendor.log", self._answers)
 
@@ -265,12 +268,12 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that every reply takes")
     parser.add_argument("--limit", type=int, help="calls of one api in any minute; default: none")
     parser.add_argument("--deadly", help="a code whose asker is killed")
+    parser.add_argument("--token", help="the only token that is accepted; default: any")
     wanted = parser.parse_args()
     spec = MarketSpec(wanted.codes, wanted.first, wanted.sessions, wanted.seed)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    with CountingServer(
-        spec.market(), wanted.deadly, port=wanted.port, delay=wanted.latency, calls_per_minute=wanted.limit
-    ):
+    served = {"port": wanted.port, "delay": wanted.latency, "calls_per_minute": wanted.limit, "token": wanted.token}
+    with CountingServer(spec.market(), wanted.deadly, **served):
         threading.Event().wait()
 
 

@@ -50,6 +50,7 @@ _IMPATIENT: Settings = {
     "worker": {"coalesce_wait": 0.2, "poll_timeout": 0.3, "max_poll_records": 500},
     "kafka": {"session_timeout": 3.0, "metadata_interval": 2.0, "delivery_timeout": 10.0, "close_timeout": 3.0},
     "heartbeat": {"interval": 0.5, "ttl": 3.0},
+    "health": {"port": 0},
 }
 """So that a test need not be patient."""
 
@@ -170,7 +171,7 @@ class Fleet:
 
     # -- what is sent, and where the group stands -----------------------------------------------
 
-    def send(self, values: Iterable[bytes | None]) -> None:
+    def send(self, values: Iterable[bytes | None], headers: Mapping[str, bytes] | None = None) -> None:
         """Send records to the partitions of the command topic in turn, acknowledged."""
         (name,) = self.topics
         count = self.servers.kafka.partitions(name)
@@ -182,6 +183,7 @@ class Fleet:
                 name,
                 value,
                 partition=next(self._round_robin) % count,
+                headers=list((headers or {}).items()),
                 on_delivery=lambda error, _: failed.append(error) if error else None,
             )
             producer.poll(0)
@@ -276,6 +278,13 @@ class Fleet:
         """Return the messages of the notification topic, of one type or of all."""
         found = [json.loads(message.value()) for message in self._records(self.notification_topic)]
         return [message for message in found if kind is None or message.get("type") == kind]
+
+    def traces_told(self, trace_id: str) -> set[str]:
+        """Return the types of the notifications whose headers have this trace."""
+        found = [
+            m for m in self._records(self.notification_topic) if ("trace_id", trace_id.encode()) in (m.headers() or [])
+        ]
+        return {json.loads(message.value())["type"] for message in found}
 
     def outcomes(self) -> list[dict]:
         """Return the ends of all records as the workers told them."""

@@ -25,6 +25,9 @@ from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
 from ginkgo_data.adapters.files.bar_source import FilesBarSource
 from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
 from ginkgo_data.adapters.files.tick_source import FilesTickSource
+from ginkgo_data.adapters.gtm.bar_repository import GtmBarRepository
+from ginkgo_data.adapters.gtm.bar_source import GtmBarSource
+from ginkgo_data.adapters.gtm.reference_source import GtmReferenceSource
 from ginkgo_data.adapters.kafka.broadcasts import KafkaBroadcasts
 from ginkgo_data.adapters.kafka.command_stream import KafkaCommandStream
 from ginkgo_data.adapters.kafka.dead_letters import KafkaDeadLetters
@@ -44,6 +47,7 @@ from ginkgo_data.adapters.memory.clock import ManualClock
 from ginkgo_data.adapters.memory.command_stream import InMemoryCommandStream
 from ginkgo_data.adapters.memory.dead_letters import InMemoryDeadLetters
 from ginkgo_data.adapters.memory.heartbeats import InMemoryHeartbeats
+from ginkgo_data.adapters.memory.metrics import InMemoryMetrics
 from ginkgo_data.adapters.memory.notifications import InMemoryNotifications
 from ginkgo_data.adapters.memory.outbox import InMemoryOutbox
 from ginkgo_data.adapters.memory.quality_repository import InMemoryQualityRepository
@@ -56,6 +60,12 @@ from ginkgo_data.adapters.memory.tick_source import InMemoryTickSource
 from ginkgo_data.adapters.memory.trading_calendar import InMemoryTradingCalendar
 from ginkgo_data.adapters.memory.version_clock import InMemoryVersionClock
 from ginkgo_data.adapters.memory.work_queue import InMemoryWorkQueue
+from ginkgo_data.adapters.observing.adjustment_source import ObservedAdjustmentSource
+from ginkgo_data.adapters.observing.alert_memory import ObservedAlertMemory
+from ginkgo_data.adapters.observing.bar_source import ObservedBarSource
+from ginkgo_data.adapters.observing.reference_source import ObservedReferenceSource
+from ginkgo_data.adapters.observing.tick_source import ObservedTickSource
+from ginkgo_data.adapters.prometheus.metrics import PrometheusMetrics
 from ginkgo_data.adapters.redis.alert_memory import RedisAlertMemory
 from ginkgo_data.adapters.redis.call_budget import RedisCallBudget
 from ginkgo_data.adapters.redis.call_lease import RedisCallLease
@@ -63,6 +73,7 @@ from ginkgo_data.adapters.redis.heartbeats import RedisHeartbeats
 from ginkgo_data.adapters.redis.started_marks import RedisStartedMarks
 from ginkgo_data.adapters.resilience.adjustment_source import RetryingAdjustmentSource
 from ginkgo_data.adapters.resilience.bar_source import RetryingBarSource
+from ginkgo_data.adapters.resilience.call_budget import NotingCallBudget
 from ginkgo_data.adapters.resilience.reference_source import RetryingReferenceSource
 from ginkgo_data.adapters.resilience.tick_source import RetryingTickSource
 from ginkgo_data.adapters.system.clock import SystemClock
@@ -81,6 +92,7 @@ from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.command_stream import CommandDecoder, CommandStream
 from ginkgo_data.ports.dead_letters import DeadLetters
 from ginkgo_data.ports.heartbeats import Heartbeats
+from ginkgo_data.ports.metrics import Metrics
 from ginkgo_data.ports.notifications import Notifications
 from ginkgo_data.ports.outbox import Outbox
 from ginkgo_data.ports.quality_repository import QualityRepository
@@ -110,6 +122,7 @@ def clocks(*fit: Clock) -> None: ...
 def command_streams(*fit: CommandStream) -> None: ...
 def dead_letters(*fit: DeadLetters) -> None: ...
 def heartbeats(*fit: Heartbeats) -> None: ...
+def metrics(*fit: Metrics) -> None: ...
 def notifications(*fit: Notifications) -> None: ...
 def outboxes(*fit: Outbox) -> None: ...
 def quality_repositories(*fit: QualityRepository) -> None: ...
@@ -247,3 +260,30 @@ def kafka_and_its_double_fit(
     dead_letters(c)
     notifications(d)
     broadcasts(e, f)
+
+
+def observing_fits(
+    a: InMemoryMetrics,
+    b: PrometheusMetrics,
+    c: ObservedBarSource,
+    d: ObservedReferenceSource,
+    e: ObservedAdjustmentSource,
+    f: ObservedTickSource,
+    g: ObservedAlertMemory,
+    h: NotingCallBudget,
+) -> None:
+    """Metrics, and ports wrapped in the same port."""
+    metrics(a, b)
+    bar_sources(c)
+    reference_sources(d)
+    adjustment_sources(e)
+    tick_sources(f)
+    alert_memories(g)
+    call_budgets(h)
+
+
+def hosts_fit(a: GtmBarRepository, b: GtmBarSource, c: GtmReferenceSource) -> None:
+    """Objects of a host program."""
+    bar_repositories(a)
+    bar_sources(b)
+    reference_sources(c)

@@ -269,6 +269,25 @@ def test_flagged_rows_alone_raise_no_alert() -> None:
     assert alerts(job(fetched=10, findings=(flagged,))) == {}
 
 
+def test_rows_flagged_as_errors_are_told_although_they_are_stored() -> None:
+    flagged = Finding("stale_copy", Severity.ERROR, Verdict.FLAG, 9, ("copy",))
+    alert = alerts(job(fetched=10, findings=(flagged,)))[AlertKind.VALIDATION_ERROR]
+    assert (alert.severity, alert.title) == (Severity.WARNING, "Rows flagged: 1d/none")
+    assert alert.text == "stored, and most likely wrong: stale_copy 9"
+    assert alert.data["flagged_as_errors"] == {"stale_copy": 9}
+    assert alert.data["examples"] == ["copy"]
+    both = alerts(job(fetched=10, rejected=1, findings=(flagged,)))[AlertKind.VALIDATION_ERROR]
+    assert (both.severity, both.title) == (Severity.ERROR, "Rows rejected: 1d/none")
+    assert both.text == "1 of 10 rows fetched were rejected; stored, and most likely wrong: stale_copy 9"
+
+
+def test_rejects_of_a_rule_that_was_made_mere_information_raise_no_alert() -> None:
+    quiet = Finding("zero_price", Severity.INFO, Verdict.REJECT, 9)
+    loud = Finding("negative_price", Severity.ERROR, Verdict.REJECT, 1)
+    assert alerts(job(rejected=9, fetched=10, findings=(quiet,))) == {}
+    assert severity(AlertKind.VALIDATION_ERROR, job(rejected=9, fetched=10, findings=(quiet, loud))) is Severity.ERROR
+
+
 def test_a_job_can_call_for_one_alert_of_each_kind() -> None:
     result = job(10, 9, unknown=unknown(UnknownReason.TIMED_OUT), rejected=1, fetched=10)
     assert list(alerts(result, delay=99.0)) == [

@@ -16,7 +16,7 @@ from ginkgo_data.adapters.memory.clock import ManualClock
 from ginkgo_data.adapters.memory.reference_repository import InMemoryReferenceRepository
 from ginkgo_data.adapters.memory.trading_calendar import InMemoryTradingCalendar
 from ginkgo_data.domain.model.coverage import AbsenceReason, Absences
-from ginkgo_data.domain.model.coverage_map import CellState, CoverageMap
+from ginkgo_data.domain.model.coverage_map import STATE_OF_REASON, CellState, CoverageMap
 from ginkgo_data.domain.model.errors import MalformedCommand, NotAvailable, UnknownCode
 from ginkgo_data.domain.model.reference import SECURITY_SCHEMA, Securities
 from ginkgo_data.domain.model.series import DAILY
@@ -29,8 +29,8 @@ from support.stack import FIVE, NOW, SESSIONS, SHANGHAI
 A, B, C = "000001.SZ", "600519.SH", "430047.BJ"
 MONDAY = date(2024, 1, 8)
 WEEK = [MONDAY + timedelta(days=n) for n in range(5)]
-LETTERS = "nhslcru"
-"""Not due, held, suspended, not listed, closed, no row, unrecorded: by the number of the state."""
+LETTERS = "nhslcrup"
+"""Not due, held, suspended, not listed, closed, no row, unrecorded, probably suspended: by the state's number."""
 
 
 def days(*values: object) -> np.ndarray:
@@ -55,7 +55,7 @@ def shown(cover: CoverageMap) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("reason", "letter"), list(zip(AbsenceReason, "slcr", strict=True)), ids=[r.value for r in AbsenceReason]
+    ("reason", "letter"), list(zip(AbsenceReason, "slcpr", strict=True)), ids=[r.value for r in AbsenceReason]
 )
 def test_an_absence_shows_with_its_reason_and_a_due_session_without_any_as_unrecorded(reason, letter):
     assert shown(mapped(held={A: WEEK[:3]}, absences=[(A, WEEK[3], reason)])) == [f"hhh{letter}u"]
@@ -139,7 +139,7 @@ def test_an_empty_map_has_no_runs_no_months_and_no_counts():
     assert cover.worst_first().tolist() == []
 
 
-CELLS = st.lists(st.lists(st.sampled_from(range(7)), min_size=12, max_size=12), min_size=1, max_size=6)
+CELLS = st.lists(st.lists(st.sampled_from(range(8)), min_size=12, max_size=12), min_size=1, max_size=6)
 
 
 @given(CELLS)
@@ -148,10 +148,9 @@ def test_the_map_counts_what_the_grid_counts_and_runs_rebuild_every_row(wanted):
     states = np.array(wanted)
     codes = tuple(f"{n:06d}.SZ" for n in range(len(states)))
     sessions = np.arange("2024-01-01", "2024-01-13", dtype="datetime64[D]")
-    reasons = dict(zip((2, 3, 4, 5), AbsenceReason, strict=True))
-    told = stated(
-        *((codes[r], sessions[c].item(), reasons[states[r, c]]) for r, c in np.argwhere((states > 1) & (states < 6)))
-    )
+    reasons = {int(state): reason for reason, state in STATE_OF_REASON.items()}
+    absent = np.argwhere(np.isin(states, list(reasons)))
+    told = stated(*((codes[r], sessions[c].item(), reasons[states[r, c]]) for r, c in absent))
     held = {code: sessions[states[row] == 1] for row, code in enumerate(codes)}
     every = np.full(len(codes), sessions[0]), np.full(len(codes), sessions[-1])
     grid = build_coverage(codes, sessions, *every, held, told)

@@ -84,7 +84,7 @@ class Store(InMemoryOutbox):
 
 @pytest.fixture
 def parts() -> Stack:
-    made = Stack(InMemoryBarSource(bars(A, FIVE), capabilities=VENDOR), listed([A]))
+    made = Stack(InMemoryBarSource(bars(A, FIVE, [10.4, 10.3, 10.2, 10.1, 10.0]), capabilities=VENDOR), listed([A]))
     made.notifications = Topic()
     made.outbox = Store(made.quality)
     return made

@@ -1,4 +1,4 @@
-# Upstream: none
+# Upstream: entrypoints.program
 # Downstream: domain.model, entrypoints, ginkgo_data, rich, typer
 # Role: The command line `ginkgo-data`: options in, exit codes out
 """``ginkgo-data``.
@@ -119,6 +119,17 @@ def bars(
         config,
     )
     raise typer.Exit(0 if found else 1)
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def health(context: typer.Context) -> None:
+    """Ask the worker on this host whether it is well: 0 yes, 1 no and why. For a HEALTHCHECK; --help says more."""
+    from ginkgo_data.entrypoints import health_cli
+
+    raise typer.Exit(health_cli.main(context.args))
 
 
 @app.command()

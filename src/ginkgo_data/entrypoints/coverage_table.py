@@ -18,6 +18,7 @@ from ginkgo_data.entrypoints.coverage_page import notes, rate_text
 WORST = 20
 _WORDS = {
     CellState.SUSPENDED: "suspended",
+    CellState.PROBABLY_SUSPENDED: "probably suspended",
     CellState.NOT_LISTED: "not listed",
     CellState.HOLIDAY: "exchange closed",
     CellState.NO_ROW: "no row in the answer",

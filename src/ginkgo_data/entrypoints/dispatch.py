@@ -29,6 +29,7 @@ from ginkgo_data.domain.model.errors import NotAvailable
 from ginkgo_data.domain.model.fetch import Unknown
 from ginkgo_data.domain.model.quality import Alert, AlertKind, DataQualityReport, Severity
 from ginkgo_data.domain.model.retry import RetryPolicy
+from ginkgo_data.domain.model.steps import step
 from ginkgo_data.domain.services.adjustments import AdjustmentCollector
 from ginkgo_data.domain.services.coalescing import Work, codes_of, first_delivery
 from ginkgo_data.domain.services.collector import BarCollector
@@ -207,7 +208,8 @@ class Dispatcher:
         return self._accounted(work, collector.collect(command, work.since, _pace(work, hooks, None)))
 
     def _accounted(self, work: Work, result: CollectionResult) -> Worked:
-        report = self.reporter.account(work, result)
+        with step("report"):
+            report = self.reporter.account(work, result)
         now = self.clock.now()
         ends = tuple(
             (d, settle_collection(d, codes_of(d), result, self.policy, now, first_delivery(d))) for d in work.deliveries

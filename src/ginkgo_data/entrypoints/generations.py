@@ -32,6 +32,8 @@ KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "clock": (),
         "node_id": (),
         "reload": (),
+        "metrics": (),
+        "spans": ("tracing.",),
         "store": STORE,
         "clock_store": STORE,
         "version_clock": STORE,
@@ -57,7 +59,7 @@ KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Parts that are handed on -> prefixes of the settings that they are made of."""
 
-RESOURCES = ("tushare", "producer", "redis", "clock_store", "store", "pool")
+RESOURCES = ("spans", "tushare", "producer", "redis", "clock_store", "store", "pool")
 """Parts that must be closed, each before those it uses."""
 
 

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.worker
+# Upstream: entrypoints.{vital_signs, worker}
 # Downstream: domain.model.{errors, health, worker}, ports.heartbeats
 # Role: The thread that beats for a worker, as long as the worker makes progress
 """Heartbeats are not written for a worker that is not alive: they vouch for progress, not for a process."""

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.loop
+# Upstream: entrypoints.{loop, vital_signs}
 # Downstream: domain.model.{errors, quality}, domain.services.reporting, ports.clock
 # Role: HOLD: since when and why the worker cannot work, and whom it has told
 """The store or the broker does not do what it is asked: nothing is committed until it does.

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 from dependency_injector import providers
 
+from ginkgo_data.domain.model.errors import ConfigurationError
 from ginkgo_data.entrypoints import worker
 from ginkgo_data.entrypoints.container import Container
 from ginkgo_data.entrypoints.loading import load_settings
@@ -24,8 +26,9 @@ class DataWorker(worker.DataWorker):
     The keywords are upstream's. Without `settings` they are read as the command line reads them (file,
     environment, GCONF, defaults), and what is wrong there is said and left out; `group_id`, `auto_offset_reset` and
     `node_id` win over them where they are given. `bar_crud` is taken because GTM passes it; as in upstream's worker
-    nothing is done with it: rows go to the store that the settings name. Raises `ConfigurationError` for what is
-    wrong with the keywords.
+    nothing is done with it: rows go to the store that the settings name. A host that wants its own objects in the place
+    of ours names them in `parts`: names of the container's providers, such as ``bar_repository`` or
+    ``plain_bar_source`` (docs/gtm.md). Raises `ConfigurationError` for what is wrong with the keywords.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class DataWorker(worker.DataWorker):
         node_id: str | None = None,
         *,
         settings: Settings | None = None,
+        parts: Mapping[str, object] | None = None,
     ) -> None:
         given = {"group_id": group_id, "auto_offset_reset": auto_offset_reset, "node_id": node_id}
         fault: str | None = None
@@ -50,8 +54,18 @@ class DataWorker(worker.DataWorker):
             chosen = settings.model_copy(update={"worker": type(settings.worker).model_validate(values)})
         self.container = Container(settings=chosen)
         self.container.start_fault.override(providers.Object(fault))
-        parts = replace(self.container.worker_parts(), close=self._close)
-        super().__init__(parts, self.container.worker_options())
+        for name, part in (parts or {}).items():
+            _replace(self.container, name, part)
+        wired = replace(self.container.worker_parts(), close=self._close)
+        super().__init__(wired, self.container.worker_options())
+        self.container.metrics().show(self.health)
 
     def _close(self) -> None:
         self.container.shutdown_resources()
+
+
+def _replace(container: Container, name: str, part: object) -> None:
+    if name not in container.providers:
+        known = ", ".join(sorted(container.providers))
+        raise ConfigurationError(f"parts: {name!r} is no part of a worker; allowed: {known}")
+    container.providers[name].override(providers.Object(part))

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{loop, parts, worker}
+# Upstream: entrypoints.{loop, parts, vital_signs, worker}
 # Downstream: domain.model.{delivery, errors}, domain.services.offsets, ports.{clock, command_stream}
 # Role: Deliveries in the worker's hand: gathered, finished, committed, forgotten when they belong to another
 """Between the stream and the rounds. Owned by the worker's thread; only the figures may be read from others."""

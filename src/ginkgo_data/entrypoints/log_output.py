@@ -1,5 +1,5 @@
 # Upstream: entrypoints.worker_cli
-# Downstream: entrypoints.settings, pydantic
+# Downstream: domain.model.work_context, entrypoints.settings, pydantic
 # Role: The log of a worker process: JSON lines or plain ones, on standard error and in a file, without secrets
 """Where log lines go and what they look like. Only the command line sets this up; a host has its own.
 
@@ -32,7 +32,7 @@ SHORTEST_SECRET = 8
 MASK = "********"
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_OURS = frozenset({"time", "level", "logger", "node_id", "error"})
+_OURS = frozenset({"time", "level", "logger", "node_id"})
 _NOISY = ("urllib3", "clickhouse_connect", "httpx", "httpcore")
 _SECRET_OPTION = re.compile(r"password|secret|token|pem|jaas|oauthbearer\.config")
 """Options of librdkafka whose values are secrets, and not words that any line may have."""

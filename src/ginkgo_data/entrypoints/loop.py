@@ -9,6 +9,7 @@ Owned by the worker's thread; only the figures may be read from others.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -40,8 +41,8 @@ PROGRESS_EVERY = 2.0
 """Seconds between two events that tell the progress of a collection."""
 SILENCE = 10.0
 """Seconds without any answer of the broker after which a worker without work is on hold, too."""
-STORE_LOOK = 15.0
-"""Seconds between two questions of a worker without work to the store, which nothing else would ask."""
+STORE_LOOK = 1.5
+"""Heartbeats between two questions of a worker without work to the store, which nothing else would ask."""
 RESTORE_EVERY = 30.0
 """Seconds between two looks for missing topics."""
 
@@ -66,7 +67,7 @@ class Loop:
         self._shed: dict[str, set[str]] = {}
         self._restored_at = 0.0
         self._told_progress_at = 0.0
-        self._store_seen_at = parts.clock.monotonic()
+        self._store_seen_at = -math.inf
         self.hold = Hold(parts.reporter, parts.clock, options.hold_alert_after)
         self.stats = WorkerStats()
         """Counters since the start."""
@@ -117,8 +118,8 @@ class Loop:
         silent = intake.stream.state().unanswered_for
         if silent > SILENCE or (silent and self.hold.reason is not None):
             raise BrokerUnavailable(f"the broker has not answered for {silent:.0f} s")
-        now = self._parts.clock.monotonic()
-        if self.hold.reason is not None or now - self._store_seen_at >= STORE_LOOK:
+        unseen = self._parts.clock.monotonic() - self._store_seen_at
+        if self.hold.reason is not None or unseen >= STORE_LOOK * self._options.heartbeat_interval:
             self._synchronise()
             self._work_again(intake)
         self._parts.tidy()

@@ -1,5 +1,5 @@
-# Upstream: entrypoints.{round, worker_cli}
-# Downstream: domain.model.{commands, delivery, disposition}
+# Upstream: entrypoints.{loop, round, worker_cli}
+# Downstream: domain.model.{commands, delivery, disposition, work_context}
 # Role: How deliveries ended, as events on the notification topic: what `send --wait` waits for
 """Each command's own outcome, told once it is certain: after everything that its end needs was acknowledged."""
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ginkgo_data.domain.model.commands import CommandMessage, ForeignCommand
 from ginkgo_data.domain.model.delivery import Delivery
 from ginkgo_data.domain.model.disposition import Disposition, Settlement
+from ginkgo_data.domain.model.work_context import trace_of
 
 EVENT = "command_ended"
 PER_EVENT = 200
@@ -35,6 +36,19 @@ def outcome_events(ended: Sequence[Ended], report_id: str | None) -> Iterator[di
         yield {"outcomes": outcomes, "report_id": report_id}
 
 
+def command_and_outcome(ended: Ended) -> tuple[str, str]:
+    """Return what was to be done and what came of it, in words of ours: no sender has a say in them."""
+    body = ended.delivery.body
+    if _is_foreign(ended.delivery):
+        return "foreign", "ignored"
+    return body.command.word if isinstance(body, CommandMessage) else "malformed", _word(ended)
+
+
+def _word(ended: Ended) -> str:
+    letter = any(end.disposition is Disposition.DEAD_LETTER for end in ended.ends)
+    return "dead_letter" if letter else "postponed" if ended.parked else "done"
+
+
 def _is_foreign(delivery: Delivery) -> bool:
     return isinstance(delivery.body, CommandMessage) and isinstance(delivery.body.command, ForeignCommand)
 
@@ -51,7 +65,7 @@ def _outcome(ended: Ended) -> dict[str, object]:
         "delivery_id": delivery.delivery_id,
         "record": delivery.record.delivery_id,
         "command": word,
-        "outcome": "dead_letter" if letter else "postponed" if ended.parked else "done",
+        "outcome": _word(ended),
         "parked": ended.parked,
         "reason": told.reason if told else "",
         "error": told.error if told else "",
@@ -59,4 +73,5 @@ def _outcome(ended: Ended) -> dict[str, object]:
         "codes_total": len(codes),
         "attempt": delivery.attempt,
         "piece": delivery.piece,
+        "trace_id": trace.trace_id if (trace := trace_of(delivery)) else None,
     }

@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ginkgo_data.domain.model.errors import ConfigurationError, GinkgoDataError
+from ginkgo_data.domain.model.measures import RELOADS
 from ginkgo_data.domain.model.quality import Alert, AlertKind, Severity
 from ginkgo_data.entrypoints.container import Container
 from ginkgo_data.entrypoints.generations import Generations
@@ -177,6 +178,7 @@ class Reloading:
 
     def _tell(self, asked: _Asked, began: float, outcome: dict[str, object]) -> None:
         parts = self._parts()
+        parts.metrics.count(RELOADS, outcome=str(outcome["outcome"]))
         told = {**outcome, "triggers": asked.triggers, "seconds": round(time.monotonic() - began, 3)}
         self._last = {**told, "at": parts.clock.now().isoformat()}
         for request_id in asked.request_ids:
@@ -215,5 +217,3 @@ def _recovery(now: datetime) -> Alert:
         {},
         subject=_ALERT_SUBJECT,
     )
-
-

@@ -29,9 +29,11 @@ from ginkgo_data.domain.model.errors import (
     TransientError,
 )
 from ginkgo_data.domain.model.quality import Alert, AlertKind, DataQualityReport, Severity
+from ginkgo_data.domain.model.steps import step
+from ginkgo_data.domain.model.work_context import WorkContext, context_of, present_work, working
 from ginkgo_data.domain.services.coalescing import Work, coalesce, codes_of, first_delivery
 from ginkgo_data.domain.services.disposal import settle_error
-from ginkgo_data.domain.services.reporting import Reporter
+from ginkgo_data.domain.services.reporting import Reporter, report_id
 from ginkgo_data.entrypoints.dispatch import Dispatcher, Hooks, Worked
 from ginkgo_data.entrypoints.outcomes import EVENT, Ended, outcome_events
 from ginkgo_data.ports.clock import Clock
@@ -148,13 +150,24 @@ class Round:
         A store that does not answer here will say so to the work itself, which is then held.
         """
         try:
-            self.dispatcher.calendar_changed()
-            self.reporter.watch_calendar()
+            with step("calendar"):
+                self.dispatcher.calendar_changed()
+                self.reporter.watch_calendar()
         except Exception as error:  # looking ahead must not stop the work that is here
             log.warning("the trading calendar could not be read: %s: %s", type(error).__name__, error)
 
     def _work(self, work: Work, outcome: RoundResult, hooks: Hooks) -> None:
         """Do `work`; when it fails for a reason of its own, halve it until the delivery at fault stands alone."""
+        word = work.command.word
+        context = context_of(work.deliveries, self.reporter.node_id, word, report_id(work))
+        began = self.clock.monotonic()
+        with working(context), step("work", command=word, requests=len(work.deliveries)):
+            self._work_in_context(work, outcome, hooks)
+            if not isinstance(work.command, WITHOUT_TIME):
+                seconds = self.clock.monotonic() - began
+                log.info("worked %s of %d requests in %.1f s", word, len(work.deliveries), seconds)
+
+    def _work_in_context(self, work: Work, outcome: RoundResult, hooks: Hooks) -> None:
         try:
             worked = self.dispatcher.do(work, hooks, lambda codes: self._shed(work, codes, outcome, hooks))
         except TransientError as error:
@@ -220,6 +233,23 @@ class Round:
         """Bring `delivery` to its ends; only when all are acknowledged is it finished."""
         if not hooks.owns(delivery):
             return  # its new owner works it; what is stored is found there as held
+        with working(self._context_of_end(delivery)):
+            self._end_in_context(delivery, ends, outcome, hooks, report_id, trace)
+
+    def _context_of_end(self, delivery: Delivery) -> WorkContext:
+        body, present = delivery.body, present_work()
+        word = body.command.word if isinstance(body, CommandMessage) else body.word or "malformed"
+        return context_of((delivery,), self.reporter.node_id, word, present.job_id if present else "")
+
+    def _end_in_context(
+        self,
+        delivery: Delivery,
+        ends: Sequence[Settlement],
+        outcome: RoundResult,
+        hooks: Hooks,
+        report_id: str | None,
+        trace: str,
+    ) -> None:
         try:
             if any(end.disposition is not Disposition.COMMIT for end in ends):
                 _refuse_if_broker_failed(outcome)
@@ -261,9 +291,11 @@ class Round:
         outcome.hold_error = error
 
     def _tell(self, outcome: RoundResult) -> None:
-        for report_id, ended in outcome.ended.items():
-            for data in outcome_events(ended, report_id):
-                self.notifications.event(EVENT, data)
+        for report, ended in outcome.ended.items():
+            told = context_of([end.delivery for end in ended], self.reporter.node_id, EVENT, report or "")
+            with working(told):
+                for data in outcome_events(ended, report):
+                    self.notifications.event(EVENT, data)
 
     def _carry_out(self, delivery: Delivery, end: Settlement, outcome: RoundResult, trace: str) -> None:
         if end.disposition is Disposition.WORK_LATER:

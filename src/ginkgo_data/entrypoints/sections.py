@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{data_sections, quickstart, settings}
+# Upstream: entrypoints.{data_sections, quickstart, settings, watch_sections}
 # Downstream: adapters.kafka.config, domain.model.retry, pydantic
 # Role: Sections of the configuration about the worker itself; each checked, sizes and times in range
 """Sections worker, kafka and heartbeat, and what all sections share. Times are seconds unless a name says otherwise.

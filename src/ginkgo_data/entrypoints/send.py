@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{operator_cli, show_send}
+# Upstream: entrypoints
 # Downstream: adapters.kafka, domain.model.{commands, errors}
 # Role: A command of an operator: options to the wire's parameters, checked, sent, acknowledged
 """What `ginkgo-data send` sends. The wire's own reader checks it, so that nothing is sent that a worker refuses."""

@@ -1,5 +1,5 @@
 # Upstream: entrypoints, ginkgo_data
-# Downstream: adapters.clickhouse.config, adapters.{kafka, redis}, entrypoints.{data_sections, sections}, pydantic
+# Downstream: adapters.{clickhouse, kafka, redis}, entrypoints.{data_sections, sections, watch_sections}, pydantic
 # Role: The configuration as one frozen value, and the rules that hold between its sections
 """Settings: what can be configured, all of it.
 

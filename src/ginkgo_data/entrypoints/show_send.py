@@ -1,4 +1,4 @@
-# Upstream: entrypoints.operator_cli
+# Upstream: entrypoints.{config_cli, operator_cli, quarantine}
 # Downstream: adapters.kafka, domain.model, entrypoints, rich
 # Role: `ginkgo-data send` on the terminal: the request id, progress while it is waited for, the outcome
 """What a person sees of a command that is sent; with ``--json`` one object on standard output and nothing else.

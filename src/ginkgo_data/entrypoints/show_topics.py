@@ -1,4 +1,4 @@
-# Upstream: entrypoints.operator_cli
+# Upstream: entrypoints.{doctor, operator_cli}
 # Downstream: adapters.kafka.{config, probe, topic_check, topics}, entrypoints.operator_parts, rich
 # Role: `ginkgo-data topics`: our own topics made, all of them checked, what to do about each said
 """The topics this program lives on. Nothing is ever deleted; topics of others grow only when that is asked for.

@@ -1,5 +1,5 @@
 # Upstream: entrypoints.reloading
-# Downstream: adapters.kafka.probe, adapters.tushare.apis, domain.model.{errors, fetch}, entrypoints.container
+# Downstream: adapters.kafka.probe, adapters.tushare.apis, domain.model, entrypoints.{container, health_server}
 # Role: New addresses and credentials tried with clients of their own, before anything runs on them
 """A trial of what a new configuration connects anew. Everything it opens belongs to the container tried."""
 
@@ -12,6 +12,7 @@ from ginkgo_data.adapters.tushare.apis import TRADE_CAL
 from ginkgo_data.domain.model.errors import ConfigurationError
 from ginkgo_data.domain.model.fetch import Unknown, UnknownReason
 from ginkgo_data.entrypoints.container import Container
+from ginkgo_data.entrypoints.health_server import check_place
 
 PATIENCE = 5.0
 """Seconds for a broker to answer."""
@@ -28,12 +29,16 @@ def try_connections(found: Container, rebuilt: Collection[str], changed: Collect
     Raises `BrokerUnavailable`, `StoreUnavailable`, `SchemaMismatch` or `ConfigurationError`: the first that fails.
     """
     settings = found.settings()
+    if "health.port" in changed:
+        check_place(settings.health.host, settings.health.port)
     if "stream" in rebuilt and not settings.kafka.in_memory:
         probe(found.kafka_config(), PATIENCE)
     if "redis" in rebuilt and not settings.redis.in_memory:
         found.redis().call("trial of the new settings", lambda redis: redis.ping())
-    if rebuilt:
+    if set(rebuilt) - {"spans"}:
         found.prepare()()
+    if "spans" in rebuilt:
+        found.spans()
     if "tushare" in settings.sources.bars and not _ACCOUNT_KEYS.isdisjoint(changed):
         reply = found.tushare().ask(TRADE_CAL, _ANY_DAY)
         if isinstance(reply, Unknown) and reply.reason in _NO_ACCOUNT:

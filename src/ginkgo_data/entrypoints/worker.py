@@ -1,5 +1,5 @@
 # Upstream: entrypoints
-# Downstream: domain.{model, services}, entrypoints.{announcements, heartbeat, intake, loop, parts, start_fault}
+# Downstream: domain.{model, services}, entrypoints
 # Role: DataWorker: the thread, its life cycle, and what others see of it
 """The worker: `DataWorker` is a thread that works rounds until it is told to stop.
 
@@ -62,8 +62,7 @@ class DataWorker(threading.Thread):
         answering = Answering(lambda: self._parts.notifications, self._heartbeat.beat, self._ask_for_reload)
         self._announcements = AnnouncementThread(parts.broadcasts, answering)
         self._loop = Loop(parts, options, self._stopping.is_set, answering.answer, watch)
-        self._steps = StepWatch(parts.metrics, parts.clock.monotonic, parts.spans)
-        self._steps.obey(options)
+        self._steps = StepWatch(parts, options)
 
     # -- life cycle -----------------------------------------------------------------------------
 
@@ -202,7 +201,7 @@ class DataWorker(threading.Thread):
             self._announcements.renew(renewal.parts.broadcasts)
         self._joined().limits = renewal.options.limits
         self._loop.renew(renewal.parts, renewal.options)
-        self._steps.obey(renewal.options)
+        self._steps.renew(renewal.parts, renewal.options)
         options = renewal.options
         self._heartbeat.renew(renewal.parts.heartbeats, options.heartbeat_interval, options.heartbeat_ttl)
         renewal.done()
@@ -279,9 +278,7 @@ class DataWorker(threading.Thread):
 
     def health(self) -> WorkerHealth:
         """Return how the worker is, with reasons; from any thread, asking no server and waiting for nobody."""
-        body = Body(
-            self._parts, self._options, self._loop, self._steps, self._heartbeat, self._intake, self.ident
-        )
+        body = Body(self._parts, self._options, self._loop, self._steps, self._heartbeat, self._intake, self.ident)
         stream = self._stream_state()
         return diagnosed(vital_signs(body, self._status, stream, self._uptime(), lives=self.is_alive()))
 

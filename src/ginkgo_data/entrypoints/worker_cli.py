@@ -12,7 +12,8 @@ With ``--embedded`` there is no server: commands come from standard input, and h
 object a line; dead letters live as long as the process.
 
 What is wrong with its configuration is said (log, heartbeat, alert), and the worker works with the defaults in the
-place of it; with ``--strict-config`` it does not start. A wrong option of the command line is never left out.
+place of it; with ``--strict-config`` it does not start. A wrong option of the command line is never left out. A
+``health.port`` that is taken is such a fault, too; the default one that is taken is only logged.
 
 Exit codes: 0 ended as asked (``--embedded``: and every command was done); 1 did not end in time, or ended without
 having been asked, or gave a command up; 2 wrong use or configuration; 128 + n ended at once by a second signal n
@@ -39,7 +40,9 @@ from ginkgo_data.entrypoints.outcomes import EVENT
 
 if TYPE_CHECKING:
     from ginkgo_data.entrypoints.container import Container
+    from ginkgo_data.entrypoints.health_server import HealthServer
     from ginkgo_data.entrypoints.loading import LoadedSettings
+    from ginkgo_data.entrypoints.settings import Settings
     from ginkgo_data.entrypoints.worker import DataWorker
 
 log = logging.getLogger(__name__)
@@ -48,7 +51,8 @@ app = typer.Typer(name="worker", help="Run a worker.", no_args_is_help=True)
 
 EMBEDDED = {"kafka.bootstrap_servers": "memory://", "redis.url": "memory://"}
 """The profile without servers; the store is the embedded engine unless the configuration names another one."""
-EMBEDDED_STORE = "chdb://ginkgo-data"
+EMBEDDED_DEFAULTS: Mapping[str, object] = {"clickhouse.url": "chdb://ginkgo-data", "health.port": 0}
+"""What that profile has where nobody names another value."""
 
 
 @app.callback()
@@ -74,6 +78,9 @@ def start(
     ] = False,
 ) -> None:
     """Collect what the commands on Kafka ask for, until it is told to stop (SIGTERM, Ctrl-C)."""
+    from ginkgo_data.entrypoints.process_memory import keep_little
+
+    keep_little()
     given = {"worker.node_id": node_id, "worker.group_id": group_id, "worker.auto_offset_reset": auto_offset}
     overrides: dict[str, object] = {key: value for key, value in given.items() if value is not None}
     if debug:
@@ -90,9 +97,9 @@ def _load(
     if not embedded:
         return load_settings(config, overrides=overrides, tolerant=tolerant)
     loaded = load_settings(config, overrides={**overrides, **EMBEDDED}, tolerant=tolerant)
-    if not loaded.names("clickhouse.url"):
-        more = {**overrides, **EMBEDDED, "clickhouse.url": EMBEDDED_STORE}
-        loaded = load_settings(config, overrides=more, tolerant=tolerant)
+    unnamed = {key: value for key, value in EMBEDDED_DEFAULTS.items() if not loaded.names(key)}
+    if unnamed:
+        loaded = load_settings(config, overrides={**overrides, **EMBEDDED, **unnamed}, tolerant=tolerant)
     return loaded
 
 
@@ -110,7 +117,29 @@ def start_faults(loaded: LoadedSettings, node_id: str, *, strict: bool = False) 
         log.warning("%s", warning)
     for fault in loaded.faults:
         log.error("configuration: %s; used instead: %s", fault, fault.instead)
-    return "; ".join(fault for fault in (loaded.fault, of_log) if fault) or None
+    of_page = _fault_of_page(loaded)
+    if of_page and strict:
+        raise ConfigurationError(of_page)
+    return "; ".join(fault for fault in (loaded.fault, of_log, of_page) if fault) or None
+
+
+def _fault_of_page(loaded: LoadedSettings) -> str | None:
+    """Return why the page cannot be shown where somebody has named its port; of the default one it is only logged."""
+    from ginkgo_data.entrypoints.health_server import check_place
+
+    try:
+        check_place(loaded.settings.health.host, loaded.settings.health.port)
+    except ConfigurationError as error:
+        return str(error) if loaded.names("health.port") else None
+    return None
+
+
+def _show_page(page: HealthServer, settings: Settings) -> None:
+    """Show the page where `settings` have it; a worker works without one, too."""
+    try:
+        page.open(settings.health.host, settings.health.port)
+    except ConfigurationError as error:
+        log.error("%s", error)  # noqa: TRY400  (it is said in words)
 
 
 def _serve(
@@ -120,17 +149,23 @@ def _serve(
 
     from ginkgo_data.entrypoints.config_watch import ConfigWatch
     from ginkgo_data.entrypoints.container import Container
+    from ginkgo_data.entrypoints.health_server import HealthServer
     from ginkgo_data.entrypoints.log_output import set_up_logging
     from ginkgo_data.entrypoints.reloading import Reloading
 
     container = Container(settings=loaded.settings)
     node_id = container.node_id()
     container.start_fault.override(providers.Object(start_faults(loaded, node_id, strict=strict)))
+
+    def applied(settings: Settings) -> None:
+        set_up_logging(settings, node_id)
+        _show_page(page, settings)
+
     reloading = Reloading(
         container,
         loaded,
         lambda: _load(config, overrides, embedded),
-        lambda settings: set_up_logging(settings, node_id),
+        applied,
     )
     container.reload.override(providers.Object(reloading))
     stop = threading.Event()
@@ -138,7 +173,9 @@ def _serve(
     watch = ConfigWatch(lambda: reloading.files, lambda: reloading.request("file"))
     watch.start()
     data_worker = container.worker()
+    page = HealthServer(data_worker.health, container.metrics())
     data_worker.start()
+    _show_page(page, loaded.settings)
     if embedded:
         feeder = threading.Thread(target=_feed, args=(container, data_worker, stop), daemon=True)
         feeder.start()
@@ -152,6 +189,7 @@ def _serve(
         return 1
     given_up = _print_outcomes(container) if embedded else 0
     reloading.close()
+    page.close()
     return 0 if asked and not given_up else 1
 
 

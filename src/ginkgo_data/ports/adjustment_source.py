@@ -1,4 +1,4 @@
-# Upstream: adapters.resilience.adjustment_source, domain.services.adjustments
+# Upstream: adapters.clickhouse.ginkgo_session_sources, adapters.{observing, resilience}, domain.services
 # Downstream: domain.model.{adjustments, fetch}
 # Role: Port: a vendor of adjustment factors
 """Where adjustment factors come from."""

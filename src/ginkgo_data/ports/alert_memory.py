@@ -1,4 +1,4 @@
-# Upstream: domain.services.reporting
+# Upstream: adapters.observing.alert_memory, domain.services.reporting
 # Downstream: domain.model.quality
 # Role: Port: which alerts have been told already
 """Alert memory: repeats are silenced across the fleet."""

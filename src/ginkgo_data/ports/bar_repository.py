@@ -1,4 +1,4 @@
-# Upstream: adapters.{clickhouse, memory}, domain.services, ports.{adjustment_repository, tick_repository}
+# Upstream: adapters.{clickhouse, memory}, domain.services, entrypoints.freshness_parts, ports
 # Downstream: domain.model.{bars, coverage, series}
 # Role: Port: stored bars, and what of them is held
 """Where bars are kept."""
@@ -11,7 +11,7 @@ from datetime import date
 from typing import Protocol
 
 from ginkgo_data.domain.model.bars import BarBatch
-from ginkgo_data.domain.model.coverage import Absences, Held
+from ginkgo_data.domain.model.coverage import Absences, Cells, Held
 from ginkgo_data.domain.model.series import Series
 
 
@@ -49,6 +49,9 @@ class BarRepository(Protocol):
         a mark (`mark_held`). With `since`, only what was stored or marked with that version or a later one counts.
         """
 
+    def begun(self, codes: Sequence[str] | None, series: Series, first: date, last: date) -> Held:
+        """Return the sessions of which any bar is stored, whole or not, per code (of all codes if None)."""
+
     def mark_held(self, bars: BarBatch) -> None:
         """Record that each (code, session) of `bars`, already stored, is all the vendor has of that session.
 
@@ -78,6 +81,12 @@ class AbsenceRepository(Protocol):
 
     def write_absences(self, absences: Absences, series: Series) -> None:
         """Store; idempotent. Raises `StoreUnavailable`."""
+
+    def withdraw_absences(self, cells: Cells, series: Series, version: int) -> None:
+        """Delete the statements about `cells`, whose bars have arrived; one of a greater version than `version` stays.
+
+        Idempotent. Raises `StoreUnavailable`.
+        """
 
     def absences(self, codes: Sequence[str] | None, series: Series, first: date, last: date) -> Absences:
         """Return the statements about sessions in [first, last], by code and session."""

@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.ginkgo_bar_source, adapters.resilience.bar_source, domain.services
+# Upstream: adapters.clickhouse.ginkgo_bar_source, adapters.observing.bar_source, adapters.resilience, domain.services
 # Downstream: domain.model.fetch
 # Role: Port: a vendor of bars
 """Where bars come from."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -32,6 +33,12 @@ class CallBudget(Protocol):
 
     def answered(self, key: str) -> None:
         """Note that the vendor answered a call of `key`: after a closing, calls are granted again as usual."""
+
+    def left(self) -> Mapping[str, int]:
+        """Return by key the calls left in the present minute, as far as this process knows; nobody is asked for it.
+
+        Keys that were never asked for are left out, and so is what is not known.
+        """
 
     def learn(self, key: str, per_minute: int) -> None:
         """Believe for a day, for all who share the budget, that `key` may have `per_minute` calls and no more.

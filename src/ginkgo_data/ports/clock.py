@@ -1,4 +1,4 @@
-# Upstream: adapters.tushare.client, adapters.{clickhouse, memory, redis, resilience}, domain.services, entrypoints
+# Upstream: adapters.{clickhouse, memory, observing, redis, resilience, tushare}, domain.services, entrypoints
 # Downstream: none
 # Role: Port: the present, the passing of time, and waiting that a stop can cut short
 """Infra time: back-off, heartbeats, latency. Business time never comes from here but from the calendar."""

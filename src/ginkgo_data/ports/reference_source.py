@@ -1,4 +1,4 @@
-# Upstream: adapters.resilience.reference_source, domain.services.reference
+# Upstream: adapters.observing.reference_source, adapters.resilience.reference_source, domain.services.reference
 # Downstream: domain.model.{fetch, reference}
 # Role: Port: a vendor of securities and trading days
 """Where reference data comes from."""

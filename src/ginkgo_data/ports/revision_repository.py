@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, landing}
+# Upstream: domain.services.{collector, landing, releasing}
 # Downstream: domain.model.{revisions, series}
 # Role: Port: what stored bars were before they changed
 """Where revisions are kept."""

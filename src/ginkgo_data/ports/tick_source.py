@@ -1,4 +1,4 @@
-# Upstream: adapters.files.tick_source, adapters.memory.tick_source, adapters.resilience.tick_source, domain.services
+# Upstream: adapters.clickhouse.ginkgo_session_sources, adapters.{files, memory, observing, resilience}, domain.services
 # Downstream: domain.model.{fetch, ticks}
 # Role: Port: a vendor of ticks, asked for one code's session at a time
 """Where ticks come from."""

@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, gathering, reference, session_job}, entrypoints.parts
+# Upstream: domain.services, entrypoints.parts
 # Downstream: none
 # Role: Port: the fleet's one clock for row versions, the store's
 """One clock for the fleet: versions come from the store's clock, so no host's clock can win a race of rows."""

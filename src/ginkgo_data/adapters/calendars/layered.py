@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: entrypoints.{container, doctor}
 # Downstream: adapters.calendars.stored, domain.model.{bars, errors, known_sessions}, ports.trading_calendar, numpy
 # Role: The stored calendar with a package's behind it, loaded only when it is needed
 """The vendor's stored days win for every day they speak of; a package answers for the rest."""

@@ -1,4 +1,4 @@
-# Upstream: adapters.calendars.layered, entrypoints.container
+# Upstream: adapters.calendars.layered, entrypoints.{container, doctor}
 # Downstream: domain.model.{bars, errors, known_sessions, reference}, ports.reference_repository, numpy
 # Role: The trading calendar made of the days a vendor has told and the store keeps
 """The vendor's trading calendar, read from the store and answered with numpy."""

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: entrypoints.{container, doctor}
 # Downstream: domain.model.{bars, errors, known_sessions}, exchange_calendars
 # Role: The trading calendar that the package exchange_calendars ships
 """Shanghai's sessions (XSHG) as the package exchange_calendars knows them.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -83,10 +84,12 @@ class ClickHouseQualityRepository:
         """Store `report`; one with the same id is replaced unless it is of a later time."""
         self._client.insert("quality_reports", report_row(report))
 
-    def reports(self, last: int) -> Sequence[DataQualityReport]:
-        """Return the `last` newest reports, newest first."""
+    def reports(self, last: int, since: datetime | None = None) -> Sequence[DataQualityReport]:
+        """Return the `last` newest reports, newest first; with `since` (zoned) none that was made before."""
+        made = "1" if since is None else f"toUnixTimestamp64Micro(created_at) >= {round(since.timestamp() * 1_000_000)}"
         newest = (
-            f"SELECT report_id FROM quality_reports FINAL ORDER BY created_at DESC, report_id DESC LIMIT {max(last, 0)}"
+            f"SELECT report_id FROM quality_reports FINAL WHERE {made} "
+            f"ORDER BY created_at DESC, report_id DESC LIMIT {max(last, 0)}"
         )
         found = self._client.query(
             f"SELECT payload FROM quality_reports FINAL WHERE report_id IN ({newest}) "

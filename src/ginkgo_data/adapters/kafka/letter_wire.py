@@ -1,5 +1,5 @@
 # Upstream: adapters.kafka.{dead_letters, kept_letter}, entrypoints.{container, show_letters}
-# Downstream: adapters.kafka.work_wire, domain.model.disposition
+# Downstream: adapters.kafka.work_wire, domain.model.{disposition, work_context}
 # Role: Dead letters as records: the original bytes as value, the why and the where as headers
 """A dead letter on the wire can be replayed from its value alone; everything else is said in headers.
 
@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from ginkgo_data.adapters.kafka.work_wire import foreign_headers, history_of, text_bytes
 from ginkgo_data.domain.model.disposition import DeadLetter
+from ginkgo_data.domain.model.work_context import trace_headers
 
 CUT_VALUE = 64 * 1024
 """Bytes of the original value that the cut form keeps."""
@@ -76,13 +77,13 @@ def encode_cut_dead_letter(letter: DeadLetter) -> tuple[bytes, dict[str, bytes]]
     """Return the form for a letter that the broker finds too large: under 128 KiB, whatever the original was.
 
     It keeps the first `CUT_VALUE` bytes with length and SHA-256 of the whole, and drops what others put
-    beside the value (headers, key) and the list of codes: the command names its codes itself.
+    beside the value (headers but for the trace, key) and the list of codes: the command names its codes itself.
     """
     whole = letter.delivery.record.value or b""
     own = _place_and_reason(letter)
     own[LetterHeader.CUT_LENGTH] = str(len(whole)).encode()
     own[LetterHeader.CUT_SHA256] = sha256(whole).hexdigest().encode()
-    return whole[:CUT_VALUE], _headers(letter, own)
+    return whole[:CUT_VALUE], trace_headers(letter.delivery.record.headers) | _headers(letter, own)
 
 
 def _place_and_reason(letter: DeadLetter) -> dict[LetterHeader, bytes]:

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{operator_parts, show_send, show_topics, status}
+# Upstream: entrypoints
 # Downstream: adapters.kafka.{config, errors}, domain.model.errors, confluent_kafka
 # Role: Whether a broker listens at all, found out soon
 """A person does not wait for a quarter of a minute to hear that nobody listens at an address."""

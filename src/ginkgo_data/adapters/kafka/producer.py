@@ -1,5 +1,5 @@
 # Upstream: adapters.kafka, entrypoints.{container, letters, operator_parts}
-# Downstream: adapters.kafka.{client_log, config, errors}, domain.model.errors, confluent_kafka
+# Downstream: adapters.kafka.{client_log, config, errors}, domain.model.{errors, steps, work_context}, confluent_kafka
 # Role: Records out: idempotent, acknowledged by all replicas, awaited with a deadline
 """The producer of the family: `send` waits for the acknowledgement, `post` does not.
 
@@ -20,6 +20,8 @@ from ginkgo_data.adapters.kafka.client_log import CLIENT_LOG
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.errors import TopicMissing, broker_errors, translated
 from ginkgo_data.domain.model.errors import BrokerUnavailable, GinkgoDataError
+from ginkgo_data.domain.model.steps import step
+from ginkgo_data.domain.model.work_context import outgoing_headers
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +71,20 @@ class KafkaProducer:
     ) -> None:
         """Write a record (a null value is a tombstone) and wait for its acknowledgement.
 
-        A topic of ours that is missing is made, and the record is sent again. Raises `BrokerUnavailable` when
-        there is no acknowledgement within `delivery_timeout` (the record may have been kept all the same),
-        `TopicMissing`, `RecordTooLarge`, and `ConfigurationError` for a missing right.
+        It carries the trace of the present work, unless `headers` have their own. A topic of ours that is missing is
+        made, and the record is sent again. Raises `BrokerUnavailable` when there is no acknowledgement within
+        `delivery_timeout` (the record may have been kept all the same), `TopicMissing`, `RecordTooLarge`, and
+        `ConfigurationError` for a missing right.
         """
-        try:
-            self._send(topic, value, key, headers)
-        except TopicMissing:
-            if not self._restore(topic):
-                raise
-            self._learn(topic)
-            self._send(topic, value, key, headers)
+        traced = outgoing_headers() | dict(headers or {})
+        with step("send", topic=topic):
+            try:
+                self._send(topic, value, key, traced)
+            except TopicMissing:
+                if not self._restore(topic):
+                    raise
+                self._learn(topic)
+                self._send(topic, value, key, traced)
 
     def post(
         self,
@@ -89,7 +94,7 @@ class KafkaProducer:
         failed: Callable[[str], None],
         kept: Callable[[], None] | None = None,
     ) -> None:
-        """Hand a record over without waiting for the broker.
+        """Hand a record over without waiting for the broker; it carries the trace of the present work.
 
         `kept` is called, from any thread, when it is acknowledged; `failed`, here or later, when it was not kept.
         A full queue of the client (a burst, a broker that is away) is waited for, up to `FULL_WAIT`.
@@ -146,7 +151,7 @@ class KafkaProducer:
         deadline = time.monotonic() + (FULL_WAIT if patient else 0.0)
         while True:
             try:
-                return producer.produce(topic, value, key, on_delivery=done)
+                return producer.produce(topic, value, key, headers=list(outgoing_headers().items()), on_delivery=done)
             except BufferError:
                 if time.monotonic() >= deadline:
                     self._rest_until = time.monotonic() + FULL_REST if patient else self._rest_until
@@ -156,12 +161,12 @@ class KafkaProducer:
                 self._seen(producer, error.args[0])
                 raise
 
-    def _send(self, topic: str, value: bytes | None, key: bytes | None, headers: Mapping[str, bytes] | None) -> None:
+    def _send(self, topic: str, value: bytes | None, key: bytes | None, headers: Mapping[str, bytes]) -> None:
         what = f"writing to {topic}"
         producer, delivery = self._producer, _Delivery()
         with broker_errors(what):
             try:
-                producer.produce(topic, value, key, headers=dict(headers or {}), on_delivery=delivery)
+                producer.produce(topic, value, key, headers=dict(headers), on_delivery=delivery)
             except Exception as error:
                 self._seen(producer, error.args[0] if error.args else None)
                 raise

@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka.notifications, entrypoints.request_watch
+# Upstream: adapters.kafka.notifications, entrypoints.{request_watch, show_quality}
 # Downstream: adapters.kafka.{command_shapes, wire_json}, domain.model.{errors, quality}, pydantic
 # Role: Quality reports as JSON objects and back, for the notification topic and the store
 """A report on the wire has the names of `DataQualityReport`.
@@ -30,6 +30,21 @@ def encode_report(report: DataQualityReport) -> Json:
     fields = plain(report)
     assert isinstance(fields, dict)
     return {"type": REPORT_KEY, **fields}
+
+
+def report_schema() -> Json:
+    """Return the JSON Schema of what `encode_report` returns: its keys and no others, with their types."""
+    schema = _REPORT.json_schema(mode="serialization")
+    properties = schema["properties"]
+    for name in _RATES:
+        properties[name] = {"anyOf": [{"type": "number"}, {"type": "null"}], "title": properties[name]["title"]}
+    properties = {"type": {"const": REPORT_KEY, "title": "Type"}, **properties}
+    for part in (schema, *schema["$defs"].values()):
+        if part.get("type") == "object":
+            part["required"] = list(properties if part is schema else part["properties"])
+            part["additionalProperties"] = False
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": REPORT_KEY}
+    return {**head, **{key: value for key, value in schema.items() if key != "title"}, "properties": properties}
 
 
 def decode_report(message: Mapping[str, object]) -> DataQualityReport:

@@ -1,5 +1,5 @@
 # Upstream: adapters.kafka.{config, letter_replay, work_queue}, entrypoints.{container, quickstart, send, worker_cli}
-# Downstream: adapters.kafka, domain.model.{commands, delivery, disposition, errors}, pydantic
+# Downstream: adapters.kafka, domain.model, pydantic
 # Role: Commands on the wire: any sender's bytes to a delivery, a command of ours to bytes
 """The wire of commands.
 
@@ -10,7 +10,6 @@ the legacy three keys (`command`, `params`, `timestamp`) and any of them encoded
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
@@ -26,6 +25,7 @@ from ginkgo_data.domain.model.commands import Command, CommandMessage, ForeignCo
 from ginkgo_data.domain.model.delivery import Delivery, Malformed, RawRecord
 from ginkgo_data.domain.model.disposition import WorkItem
 from ginkgo_data.domain.model.errors import MalformedCommand, TerminalError
+from ginkgo_data.domain.model.work_context import TRACE_ID, TRACEPARENT, w3c_trace_id
 
 CONTROL_TOPIC = "ginkgo.live.control.commands"
 """Shared with Ginkgo's other components, so a word unknown here may be somebody's."""
@@ -33,8 +33,6 @@ DATA_TOPIC = "ginkgo.data.commands"
 WORK_TOPIC = "ginkgo.data.commands.work"
 KNOWN_FOREIGN = frozenset({"deploy", "unload", "paper_trading", "pause", "resume", "migrate", "kill"})
 """Words of Ginkgo's other components."""
-
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
 
 def _params(value: object) -> Mapping[str, object]:
@@ -131,10 +129,9 @@ def _is_foreign(word: str, lineage: Lineage) -> bool:
 
 def _trace_id(record: RawRecord) -> str | None:
     """Return the trace id of the headers: Ginkgo's own (`trace_id`), else W3C's (`traceparent`)."""
-    if own := header_text(record.headers, "trace_id"):
+    if own := header_text(record.headers, TRACE_ID):
         return own
-    match = _TRACEPARENT.fullmatch(header_text(record.headers, "traceparent") or "")
-    return match.group(1) if match and match.group(1).strip("0") else None
+    return w3c_trace_id(header_text(record.headers, TRACEPARENT))
 
 
 def _malformed(reason: str, error: str, root: Json, lineage: Lineage) -> Malformed:

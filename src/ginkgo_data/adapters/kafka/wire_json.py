@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka, entrypoints.{show_send, status}
+# Upstream: adapters.kafka, entrypoints.{show_quality, show_send, status}
 # Downstream: domain.model.errors
 # Role: JSON at the edge: untrusted bytes to one object, any value of ours to strict JSON
 """Reading JSON that strangers wrote, and writing JSON that every reader takes (no NaN, no odd types, valid UTF-8)."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from ginkgo_data.adapters.memory.latest import LatestRows, in_sessions, of_codes
-from ginkgo_data.domain.model.coverage import ABSENCE_SCHEMA, Absences
+from ginkgo_data.domain.model.coverage import ABSENCE_SCHEMA, Absences, Cells
 from ginkgo_data.domain.model.series import Adjust, Frequency, Series
 
 
@@ -23,6 +23,11 @@ class InMemoryAbsenceRepository:
     def write_absences(self, absences: Absences, series: Series) -> None:
         """Store; a null in any column is a `SchemaMismatch` that names it."""
         self._absences[series].add(absences.table)
+
+    def withdraw_absences(self, cells: Cells, series: Series, version: int) -> None:
+        """Delete the statements about `cells`; one of a greater version than `version` stays."""
+        if len(cells):
+            self._absences[series].add(Absences.arrived(cells, version).table, deleted=True)
 
     def absences(self, codes: Sequence[str] | None, series: Series, first: date, last: date) -> Absences:
         """Return the statements that count, by code and session."""

@@ -57,6 +57,10 @@ class InMemoryBarRepository:
             held[code] = np.union1d(held[code], sessions) if code in held else sessions
         return held
 
+    def begun(self, codes: Sequence[str] | None, series: Series, first: date, last: date) -> Held:
+        """Return the sessions with a row."""
+        return dict(_sessions_by_code(self.read(codes, series, first, last).table, 1))
+
     def mark_held(self, bars: BarBatch) -> None:
         """Mark the (code, session) pairs of `bars` as whole, each with its rows and greatest version."""
         self._marks[bars.series].add(_pairs(bars))

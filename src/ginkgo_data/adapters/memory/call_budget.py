@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: entrypoints.{container, doctor}
 # Downstream: ports.clock
 # Role: The call budget of one process: a sliding minute per key
 """Quota of one process. A fleet shares its quota through another adapter of the same port."""
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ginkgo_data.ports.clock import Clock
@@ -41,6 +42,7 @@ class InMemoryCallBudget:
         self._under_way: dict[str, deque[float]] = {}
         self._closings: dict[str, _Closing] = {}
         self._learned: dict[str, tuple[int, float]] = {}
+        self._limits: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def take(self, key: str, per_minute: int) -> float:
@@ -51,6 +53,7 @@ class InMemoryCallBudget:
         _check(per_minute)
         with self._lock:
             now = self._clock.monotonic()
+            self._limits[key] = per_minute
             opens = max(self._quota_opens(key, per_minute, now), self._closing_opens(key, now))
             if opens > now:
                 return max(math.ceil((opens - now) * 1000), 1) / 1000
@@ -91,10 +94,23 @@ class InMemoryCallBudget:
         with self._lock:
             self._learned[key] = (per_minute, self._clock.monotonic() + DAY)
 
+    def left(self) -> Mapping[str, int]:
+        """Return the calls left in the present minute by key."""
+        with self._lock:
+            now = self._clock.monotonic()
+            return {key: self._left(key, limit, now) for key, limit in self._limits.items()}
+
+    def _left(self, key: str, per_minute: int, now: float) -> int:
+        used = sum(at > now - WINDOW for at in self._granted.get(key, ()))
+        return max(self._limit(key, per_minute, now) - used, 0)
+
+    def _limit(self, key: str, per_minute: int, now: float) -> int:
+        learned, until = self._learned.get(key, (per_minute, math.inf))
+        return min(per_minute, learned) if until > now else per_minute
+
     def _quota_opens(self, key: str, per_minute: int, now: float) -> float:
         """Return when the minute has room for one more call; not after `now`: it has."""
-        learned, until = self._learned.get(key, (per_minute, math.inf))
-        limit = min(per_minute, learned) if until > now else per_minute
+        limit = self._limit(key, per_minute, now)
         granted = self._granted.setdefault(key, deque())
         # Older calls count no more; they are forgotten to bound the memory.
         while granted and granted[0] <= now - WINDOW:

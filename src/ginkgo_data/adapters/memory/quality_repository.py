@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 
 from ginkgo_data.adapters.memory.latest import LatestRows, of_codes
 from ginkgo_data.domain.model.errors import SchemaMismatch
-from ginkgo_data.domain.model.quality import REJECT_SCHEMA, DataQualityReport, Rejects
+from ginkgo_data.domain.model.quality import REJECT_SCHEMA, DataQualityReport, Rejects, Release
 
 _KEY = ("code", "timestamp", "rule", "content_hash", "frequency", "adjust")
 _OPTIONAL = ("code", "timestamp", "field", "value", "place", "row", "source")
@@ -23,6 +24,7 @@ class InMemoryQualityRepository:
         self._rejects = LatestRows("quarantine", REJECT_SCHEMA, _KEY, _OPTIONAL)
         self._lock = threading.Lock()
         self._reports: dict[str, DataQualityReport] = {}
+        self._releases: dict[tuple[int, str], Release] = {}
 
     def quarantine(self, rejects: Rejects) -> None:
         """Store; frequency, adjust, rule, content_hash and version may not be null."""
@@ -31,6 +33,20 @@ class InMemoryQualityRepository:
     def quarantined(self, codes: Sequence[str] | None = None) -> Rejects:
         """Return the rejected rows (of `codes` where given), by code, timestamp and rule, those without one last."""
         return Rejects(of_codes(self._rejects.table(), codes))
+
+    def write_releases(self, releases: Sequence[Release]) -> None:
+        """Store; of one content and rule the release of the greatest version counts."""
+        with self._lock:
+            for release in releases:
+                key = (release.content_hash, release.rule)
+                held = self._releases.get(key)
+                if held is None or held.version <= release.version:
+                    self._releases[key] = release
+
+    def releases(self) -> Sequence[Release]:
+        """Return the releases, by version."""
+        with self._lock:
+            return sorted(self._releases.values(), key=lambda r: (r.version, r.content_hash, r.rule))
 
     def write_report(self, report: DataQualityReport) -> None:
         """Store `report`; one with the same id is replaced unless it is of a later time."""
@@ -43,8 +59,8 @@ class InMemoryQualityRepository:
             if held is None or held.created_at <= report.created_at:
                 self._reports[report.report_id] = report
 
-    def reports(self, last: int) -> Sequence[DataQualityReport]:
-        """Return the `last` newest reports, newest first."""
+    def reports(self, last: int, since: datetime | None = None) -> Sequence[DataQualityReport]:
+        """Return the `last` newest reports, newest first; with `since` (zoned) none that was made before."""
         with self._lock:
-            newest = sorted(self._reports.values(), key=lambda r: (r.created_at, r.report_id), reverse=True)
-        return newest[: max(last, 0)]
+            made = [report for report in self._reports.values() if since is None or report.created_at >= since]
+        return sorted(made, key=lambda r: (r.created_at, r.report_id), reverse=True)[: max(last, 0)]

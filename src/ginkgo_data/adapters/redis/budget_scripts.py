@@ -97,7 +97,7 @@ TAKE = (
 -- closing (ms), unanswered (1: a closing we were not told of), learned (0: nothing), for how long (ms), news (1: it is)
 -- Returns {0, 0, ..., when} granted; {wait, 0, ...} refused; {wait, left, ...} not known for another `left` (wait: of a
 -- closing or a probe); then closed for, whether a probe is wanted, probe under way for, learned limit, for how long.
--- `when` (0: not granted) names the call in the window for `RETURNED`.
+-- `when` (0: not granted) names the call in the window for `RETURNED`. Last: calls left in the window (-1: not known).
 local now = present()
 local limit, minute, grace = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local newest = redis.call('LINDEX', KEYS[2], 0)
@@ -120,7 +120,8 @@ local learned = tonumber(redis.call('GET', KEYS[7]) or '0')
 if learned > 0 then limit = math.min(limit, learned) end
 local closed, probe, asked = lasting(KEYS[3]), redis.call('EXISTS', KEYS[5]), lasting(KEYS[6])
 local function reply(wait, unknown, granted)
-  return {wait, unknown, closed, probe, asked, learned, lasting(KEYS[7]), granted or 0}
+  local free = unknown > 0 and -1 or math.max(limit - redis.call('LLEN', KEYS[2]), 0)
+  return {wait, unknown, closed, probe, asked, learned, lasting(KEYS[7]), granted or 0, free}
 end
 local wait = math.max(closed, math.min(asked, STEP))
 if left > 0 then return reply(wait, left) end
@@ -156,11 +157,13 @@ class TakeReply(NamedTuple):
     limit_for: float
     granted_at: int
     """Name of the granted call in the window, 0 of none."""
+    free: int
+    """Calls left in the window after this one, -1 where that is not known."""
 
     @classmethod
     def of(cls, numbers: Sequence[int]) -> TakeReply:
         """Return the reply that the script gave as `numbers`."""
-        wait, unknown, closed, wanted, probe, limit, limit_left, granted_at = numbers
+        wait, unknown, closed, wanted, probe, limit, limit_left, granted_at, free = numbers
         return cls(
             wait / _MICROSECONDS,
             max(unknown, 0) / _MICROSECONDS,
@@ -170,6 +173,7 @@ class TakeReply(NamedTuple):
             limit,
             limit_left / _MICROSECONDS,
             granted_at,
+            free,
         )
 
 
@@ -195,7 +199,7 @@ return {0}
 RETURNED = (
     PRESENT
     + """
--- KEYS window; ARGV when the call was granted. Counts it from now on; where it counts no more, nothing that old is there.
+-- KEYS window; ARGV when the call was granted. Counts it from now on; where it counts no more, nothing so old is there.
 for _, granted in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
   if tonumber(granted) <= tonumber(ARGV[1]) then
     redis.call('LREM', KEYS[1], 1, granted)

@@ -49,6 +49,8 @@ class RedisCallBudget:
         self._under_way = CallsUnderWay()
         self._alone_since: float | None = None
         self._unshared: dict[str, float] = {}
+        self._heard: dict[str, tuple[float, int, int]] = {}
+        """Key -> when Redis last said how many calls were left, of how many."""
         self._lock = threading.Lock()
 
     def watch(self) -> None:
@@ -68,6 +70,8 @@ class RedisCallBudget:
         try:
             reply = self._ask(key, per_minute)
         except BrokerUnavailable:
+            with self._lock:
+                self._heard.pop(key, None)
             return _rounded(self._take_alone(key, per_minute, self._client.retry_in))
         if reply.granted_at:
             with self._lock:
@@ -138,6 +142,12 @@ class RedisCallBudget:
         with self._lock:
             self._notes.share(key, told)
 
+    def left(self) -> Mapping[str, int]:
+        """Return the calls left by key, as this worker last heard; all of them where that was a minute ago."""
+        with self._lock:
+            now = self._clock.monotonic()
+            return {key: free if now - at < MINUTE else limit for key, (at, free, limit) in self._heard.items()}
+
     def usage(self) -> Mapping[str, int]:
         """Return by key how many calls Redis has granted in the last minute, keys with none left out.
 
@@ -166,6 +176,10 @@ class RedisCallBudget:
         reply = TakeReply.of(self._client.run(f"call of {key}", TAKE, keys, [*args, *known.arguments(now)]))
         with self._lock:
             self._notes.hear(key, known, reply, now)
+            if reply.free >= 0:
+                self._heard[key] = (now, reply.free, min(per_minute, reply.limit or per_minute))
+            else:
+                self._heard.pop(key, None)
             if self._unshared.get(key) == unshared:
                 self._unshared.pop(key, None)
             if not reply.unknown_for:

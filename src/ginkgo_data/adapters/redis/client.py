@@ -1,5 +1,5 @@
 # Upstream: adapters.redis, entrypoints.{container, operator_parts, status}
-# Downstream: adapters.redis.{config, errors}, domain.model.errors, ports.clock, redis
+# Downstream: adapters.redis.{config, errors}, domain.model.{errors, steps}, ports.clock, redis
 # Role: One thread-safe client: connected when first asked, every call with a deadline, pauses after a failure
 """The client all parts of one worker share.
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ginkgo_data.adapters.redis.config import RedisConfig
 from ginkgo_data.adapters.redis.errors import redis_errors
 from ginkgo_data.domain.model.errors import BrokerUnavailable, ConfigurationError
+from ginkgo_data.domain.model.steps import step
 from ginkgo_data.ports.clock import Clock
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class RedisClient:
         """Return what `command` returns for the library's client. Raises `BrokerUnavailable` in bounded time."""
         began = self._enter(what)
         try:
-            with redis_errors(f"{what} at {self._config.url}"):
+            with redis_errors(f"{what} at {self._config.url}"), step("redis"):
                 result = command(self._connected())
         except BrokerUnavailable as error:
             self._failed(error, began)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 from ginkgo_data.ports.call_budget import CallBudget
 from ginkgo_data.ports.clock import Clock
@@ -49,6 +50,17 @@ class NotingCallBudget:
         """As the port says."""
         self._inner.learn(key, per_minute)
 
+    def left(self) -> Mapping[str, int]:
+        """As the port says."""
+        return self._inner.left()
+
+    def quotas_left(self) -> Mapping[str, int]:
+        """Return the calls left by quota, as people may see it; of several accounts the fewest."""
+        found: dict[str, int] = {}
+        for key, calls in self._inner.left().items():
+            found[_shown(key)] = min(calls, found.get(_shown(key), calls))
+        return found
+
     def waiting(self) -> str | None:
         """Return which quota calls wait for, and for how long; None when none was refused just now."""
         now = self._clock.monotonic()
@@ -56,6 +68,10 @@ class NotingCallBudget:
             fresh = {key: delay for key, (at, delay) in self._refused.items() if now - at < FRESH}
         if not fresh:
             return None
-        # The last part of a key is the hash of an account: nobody needs to see it.
-        shown = [f"{key.rpartition(':')[0] or key} for {delay:.1f} s" for key, delay in sorted(fresh.items())]
+        shown = [f"{_shown(key)} for {delay:.1f} s" for key, delay in sorted(fresh.items())]
         return f"waiting for the call budget: {', '.join(shown)}"
+
+
+def _shown(key: str) -> str:
+    """Return a key without its last part, the hash of an account: nobody needs to see it."""
+    return key.rpartition(":")[0] or key

@@ -1,4 +1,4 @@
-# Upstream: adapters.tushare
+# Upstream: adapters.tushare, entrypoints.{doctor, trials}
 # Downstream: none
 # Role: The Tushare apis in use: names, fields with their kinds, and row limits
 """What is asked of Tushare. Field names, units and limits: its documentation, and the shared field facts.

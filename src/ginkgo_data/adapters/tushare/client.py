@@ -1,5 +1,5 @@
 # Upstream: adapters.tushare.{adjustment_source, bar_source, reference_source}, entrypoints.{container, status}
-# Downstream: adapters.tushare, domain.model.fetch, ports.{call_budget, clock}, httpx, pyarrow
+# Downstream: adapters.tushare, domain.model.{fetch, steps}, ports.{call_budget, clock}, httpx, pyarrow
 # Role: One thread-safe client of the Tushare HTTP API: budget, call, classification, pages
 """Asking Tushare. A call ends as a `Frame` that is complete, or as an `Unknown` that says why it is not."""
 
@@ -23,6 +23,7 @@ from ginkgo_data.adapters.tushare.errors import (
 from ginkgo_data.adapters.tushare.questions import Params, in_words
 from ginkgo_data.adapters.tushare.replies import Denied, Item, MalformedReply, Page, arrow_table, read_reply
 from ginkgo_data.domain.model.fetch import Unknown, UnknownReason
+from ginkgo_data.domain.model.steps import step
 from ginkgo_data.ports.call_budget import CallBudget
 from ginkgo_data.ports.clock import Clock
 
@@ -117,7 +118,8 @@ class TushareClient:
         if waiting is not None:
             return waiting
         try:
-            answer = self._post(api, params)
+            with step("vendor_call", vendor="tushare", api=api.name):
+                answer = self._post(api, params)
         finally:
             self._budget.returned(self.config.budget_key(api))
         if isinstance(answer, Page):
@@ -132,15 +134,25 @@ class TushareClient:
 
     def _await_budget(self, api: Api) -> Unknown | None:
         """Take one call from the budget; return an `Unknown` if that takes too long or is interrupted."""
-        key = self.config.budget_key(api)
+        delay = self._take(api)
+        if not delay:
+            return None
+        with step("budget_wait", quota=f"tushare:{api.name}"):
+            return self._wait_for_budget(api, delay)
+
+    def _take(self, api: Api) -> float:
+        return self._budget.take(self.config.budget_key(api), _usable(self.config.calls_per_minute))
+
+    def _wait_for_budget(self, api: Api, delay: float) -> Unknown | None:
         started = self._clock.monotonic()
-        while delay := self._budget.take(key, _usable(self.config.calls_per_minute)):
+        while delay:
             waited = self._clock.monotonic() - started
             if waited + delay > self.config.budget_patience:
                 why = f"the call budget is used up for {delay:.1f} s more"
             elif self._clock.wait(min(delay, WAIT_STEP)):
                 why = "stopped while waiting for the call budget"
             else:
+                delay = self._take(api)
                 continue
             return Unknown(UnknownReason.RATE_LIMITED, f"{api.name}: {why}", retry_after=delay, calls=0)
         return None

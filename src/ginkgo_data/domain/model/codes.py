@@ -1,4 +1,4 @@
-# Upstream: adapters.{files, kafka}, domain.services, entrypoints.{cli, coverage_cli, session_data_cli, store_cli}
+# Upstream: adapters.files, adapters.kafka.command_fields, domain.services.bar_columns, entrypoints
 # Downstream: domain.model.errors
 # Role: The one canonical form of a security's code, and the parser of the others
 """A code is ``NNNNNN.SH``, ``NNNNNN.SZ`` or ``NNNNNN.BJ`` (six digits, exchange), the form Ginkgo stores.

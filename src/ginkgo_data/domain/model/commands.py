@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka, adapters.memory.broadcasts, domain.model.delivery, domain.services, entrypoints
+# Upstream: adapters.kafka, adapters.memory.broadcasts, domain.{model, services}, entrypoints
 # Downstream: domain.model.series
 # Role: What the worker can be told to do, as frozen values free of any wire
 """Commands, in the imperative; the wire's words and dialects are known to the decoder only."""

@@ -25,6 +25,8 @@ Flags = npt.NDArray[np.bool_]
 Held = Mapping[str, Sessions]
 """Sessions held per code, ascending and unique; a code without any may be left out."""
 
+_DAY = "datetime64[D]"
+
 
 class AbsenceReason(Enum):
     """Why a due session has no bar, from the strongest evidence to the weakest."""
@@ -35,13 +37,20 @@ class AbsenceReason(Enum):
     """The vendor says that the code was not listed then."""
     HOLIDAY = "holiday"
     """The exchange was closed although the calendar expected a session."""
+    PROBABLY_SUSPENDED = "probably_suspended"
+    """A live vendor's complete answer has no row of a session that nearly every other code has."""
     NO_ROW = "no_row"
     """A complete answer simply has no row: recorded, but neither explained nor final."""
 
     @property
     def explains(self) -> bool:
-        """Whether the absence counts as explained (out of the missing rate, not asked again later)."""
+        """Whether the absence counts as explained: out of the missing rate."""
         return self is not AbsenceReason.NO_ROW
+
+    @property
+    def settles(self) -> bool:
+        """Whether it is not asked again later; what is only probable is."""
+        return self not in (AbsenceReason.NO_ROW, AbsenceReason.PROBABLY_SUSPENDED)
 
 
 ABSENCE_SCHEMA = pa.schema(
@@ -78,6 +87,28 @@ class Absences:
         return cls(cast_table("absences", pa.table(columns), ABSENCE_SCHEMA))
 
     @classmethod
+    def stated(
+        cls, cells: Cells, reason: AbsenceReason, evidence: Sequence[str] | str, source: str, version: int
+    ) -> Absences:
+        """Build one statement per cell of `cells`; `evidence` is one text for all, or one for each."""
+        count = len(cells)
+        texts = [evidence] * count if isinstance(evidence, str) else list(evidence)
+        columns = {
+            "code": pa.array(cells.codes, pa.string()).take(pa.array(cells.index)),
+            "session": pa.array(cells.session),
+            "reason": pa.repeat(reason.value, count),
+            "evidence": pa.array(texts, pa.string()),
+            "source": pa.repeat(source, count),
+            "version": pa.repeat(pa.scalar(version, pa.uint64()), count),
+        }
+        return cls(cast_table("absences", pa.table(columns), ABSENCE_SCHEMA))
+
+    @classmethod
+    def arrived(cls, cells: Cells, version: int) -> Absences:
+        """Return what takes the places of statements about `cells` that hold no longer: it is never shown."""
+        return cls.stated(cells, AbsenceReason.NO_ROW, "withdrawn: the bar has arrived", "", version)
+
+    @classmethod
     def empty(cls) -> Absences:
         """Return no absences."""
         return cls(ABSENCE_SCHEMA.empty_table())
@@ -103,21 +134,37 @@ HELD_SESSION_SCHEMA = pa.schema(
 """One row says: the `rows` minute bars of this session are all the vendor has, and they are acknowledged."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """Some (code, session) pairs: `index[i]` is the position in `codes`, `session[i]` the day; no pair twice."""
+    """Some (code, session) pairs: `index[i]` is the position in `codes`, `session[i]` the day; no pair twice.
 
-    codes: tuple[str, ...]
-    index: npt.NDArray[np.int64]
-    session: Sessions
+    Immutable. A plan has a pair for each of millions of cells, so they are kept in 32 bits each and widened when they
+    are looked at: a loop takes `index` and `session` once.
+    """
+
+    __slots__ = ("_days", "_index", "codes")
+
+    def __init__(self, codes: tuple[str, ...], index: npt.NDArray[np.int64], session: Sessions) -> None:
+        self.codes = codes
+        self._index = index.astype(np.int32)
+        self._days = session.astype(_DAY).astype(np.int64).astype(np.int32)
+
+    @property
+    def index(self) -> npt.NDArray[np.int64]:
+        """Positions in `codes`."""
+        return self._index.astype(np.int64)
+
+    @property
+    def session(self) -> Sessions:
+        """Days as ``datetime64[D]``."""
+        return self._days.astype(np.int64).astype(_DAY)
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self._index)
 
     @classmethod
     def none(cls) -> Cells:
         """Return no cells."""
-        return cls((), np.empty(0, np.int64), np.empty(0, "datetime64[D]"))
+        return cls((), np.empty(0, np.int64), np.empty(0, _DAY))
 
     @classmethod
     def cross(cls, codes: Sequence[str], sessions: Sessions) -> Cells:
@@ -135,8 +182,9 @@ class Coverage:
     """Grid of `codes` x `sessions`: what is due, held and explained as absent.
 
     `due`, `held`, `explained` and `recorded` are boolean arrays of shape (len(codes), len(sessions)).
-    `recorded` marks absences of any strength, `explained` only those whose reason explains. A cell may be
-    held without being due (an extra row). Held beats absent, always.
+    `recorded` marks absences of any strength, `explained` only those whose reason explains, `weak` those of them
+    that are only probable (None: none is). A cell may be held without being due (an extra row). Held beats absent,
+    always.
     """
 
     codes: tuple[str, ...]
@@ -145,6 +193,7 @@ class Coverage:
     held: Flags
     explained: Flags
     recorded: Flags
+    weak: Flags | None = None
 
     @property
     def missing(self) -> Flags:
@@ -152,11 +201,15 @@ class Coverage:
         return self.due & ~self.held & ~self.explained
 
     def to_ask(self, recheck_from: date | None = None) -> Flags:
-        """Cells worth asking the vendor for: the missing ones, and explained absences at or after `recheck_from`."""
+        """Cells worth asking the vendor for: the missing ones, and explained absences at or after `recheck_from`.
+
+        So are explanations that are only probable, however old.
+        """
+        wanted = self.missing if self.weak is None else self.missing | (self.due & ~self.held & self.weak)
         if recheck_from is None:
-            return self.missing
+            return wanted
         young = self.sessions >= np.datetime64(recheck_from, "D")
-        return self.due & ~self.held & (~self.explained | young[np.newaxis, :])
+        return wanted | (self.due & ~self.held & young[np.newaxis, :])
 
     def cells(self, flags: Flags) -> Cells:
         """Return the marked cells, ordered by code and session; codes without any are dropped."""

@@ -32,6 +32,8 @@ class CellState(IntEnum):
     """Unexplained: a complete answer of the vendor simply has no row."""
     UNRECORDED = 6
     """Unexplained: nothing is known; never asked, or no usable answer yet."""
+    PROBABLY_SUSPENDED = 7
+    """Explained, and asked again: nearly every other code has the session."""
 
     @property
     def word(self) -> str:
@@ -49,7 +51,7 @@ class CellState(IntEnum):
         return self in UNEXPLAINED
 
 
-ABSENT = (CellState.SUSPENDED, CellState.NOT_LISTED, CellState.HOLIDAY)
+ABSENT = (CellState.SUSPENDED, CellState.PROBABLY_SUSPENDED, CellState.NOT_LISTED, CellState.HOLIDAY)
 UNEXPLAINED = (CellState.NO_ROW, CellState.UNRECORDED)
 STATE_OF_REASON = {reason: CellState[reason.name] for reason in AbsenceReason}
 

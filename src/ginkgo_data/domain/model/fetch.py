@@ -1,4 +1,4 @@
-# Upstream: adapters, domain.{model, services}, entrypoints.{dispatch, quickstart, sample}, ports
+# Upstream: adapters, domain.{model, services}, entrypoints, ports
 # Downstream: domain.model.{bars, coverage, quality, series}, numpy, pyarrow
 # Role: Asking a vendor: the request, the plan, and the three kinds of answer
 """An answer is `Rows`, `ProvenEmpty` or `Unknown`, never just a frame.

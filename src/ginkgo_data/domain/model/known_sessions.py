@@ -1,4 +1,4 @@
-# Upstream: adapters.files.strays, adapters.{calendars, memory}, domain.services, entrypoints.quickstart
+# Upstream: adapters.files.strays, adapters.{calendars, memory}, domain.services, entrypoints.{quickstart, refetching}
 # Downstream: domain.model.{bars, errors}, numpy
 # Role: Sessions known up to a horizon: the arithmetic every trading calendar shares
 """Session days with the day up to which they are known, and when a session ends.

@@ -85,6 +85,18 @@ class Rejects:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """Somebody took a rejected row for right: it is stored, and stays in quarantine as what it was."""
+
+    content_hash: int
+    rule: str
+    version: int
+    """Microsecond of the release, on the store's clock; the stored row has it too."""
+    by: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A rule hit `count` rows; a few of them as examples (``code session place: field value``)."""
 

@@ -1,4 +1,4 @@
-# Upstream: adapters.resilience, domain.services.disposal, entrypoints.{dispatch, parts, settings}
+# Upstream: adapters.resilience, domain.services.disposal, entrypoints.{dispatch, parts, sections}
 # Downstream: none
 # Role: How often and how patiently something is tried again
 """The retry policy of calls and of commands, as a plain value."""

@@ -1,4 +1,4 @@
-# Upstream: adapters.{kafka, memory}, domain.services.expiry, entrypoints.{loop, worker}, ports.command_stream
+# Upstream: adapters.{kafka, memory}, domain.{model, services}, entrypoints, ports.command_stream
 # Downstream: domain.model.delivery
 # Role: What is known of a command stream beside its records: assignment, lag, missing topics, what expired
 """The state of a command stream, and records that were gone before anybody read them."""

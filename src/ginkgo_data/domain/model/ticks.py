@@ -1,4 +1,4 @@
-# Upstream: adapters.{clickhouse, files, memory, resilience}, domain.services, ports.{tick_repository, tick_source}
+# Upstream: adapters, domain.services, ports.{tick_repository, tick_source}
 # Downstream: domain.model.{bars, errors}, pyarrow
 # Role: Ticks as Arrow columns, and the list of one code's session that is replaced as a whole
 """Ticks: trades in the order of the vendor's list of a day.

@@ -136,7 +136,11 @@ class _Errand:
         # The version is the moment of sending, fixed before any retry: as for bars.
         request = replace(planned, version=self.collector.parts.versions.version())
         answer = self.collector.source.factors(request.codes, request.first, request.last, request.version)
-        checked = check_factors(answer.batch, request, sessions) if isinstance(answer, Rows) else None
+        checked = (
+            check_factors(answer.batch, request, sessions, self.collector.parts.rules)
+            if isinstance(answer, Rows)
+            else None
+        )
         return FactorReply(request, answer, checked)
 
     def take(self, reply: FactorReply, tally: Tally) -> None:
@@ -199,4 +203,4 @@ class _Errand:
         if not len(bars):
             return ()
         factors = self.collector.factors.read(codes, begin, last).factors()
-        return step_findings(written, factors, bars, sessions)
+        return step_findings(written, factors, bars, sessions, self.collector.parts.rules)

@@ -1,5 +1,5 @@
 # Upstream: domain.services
-# Downstream: domain.model.{bars, codes, series}, domain.services.expectation, numpy, pyarrow
+# Downstream: domain.model.{bars, codes, series}, domain.services.{expectation, listings}, numpy, pyarrow
 # Role: A batch of bars as plain numpy columns
 """Rules look at numpy columns: nulls are NaN or a sentinel, codes are positions in a list, days and times are integers.
 
@@ -24,6 +24,7 @@ from ginkgo_data.domain.model.bars import EXCHANGE_ZONE, BarBatch, code_position
 from ginkgo_data.domain.model.codes import INDEX_PATTERN
 from ginkgo_data.domain.model.series import Series
 from ginkgo_data.domain.services.expectation import Expectation
+from ginkgo_data.domain.services.listings import Listings, ListingTables
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -34,7 +35,8 @@ OTHERS = ("code", "session", "timestamp", "source", "version")
 
 NO_DAY: Final = np.iinfo(np.int32).min
 NO_TIME: Final = np.iinfo(np.int64).min
-HOUR_MS: Final = 3_600_000
+MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
 
 _ZONE = ZoneInfo(EXCHANGE_ZONE)
@@ -66,9 +68,11 @@ class BarColumns:
     """Code table: which were not asked for; None: all were."""
     index_codes: Mask | None
     """Code table: which are indices; None: none is."""
+    listing: ListingTables
+    """Code tables: what securities say."""
 
     @classmethod
-    def of(cls, bars: BarBatch, expected: Expectation) -> BarColumns:
+    def of(cls, bars: BarBatch, expected: Expectation, listings: Listings | None = None) -> BarColumns:
         """Return all rows of `bars`."""
         codes = _codes(bars.table["code"])
         code = code_positions(bars.table["code"], codes)
@@ -91,6 +95,7 @@ class BarColumns:
             repeated=repeated_keys(code, timestamp),
             strange_codes=_table(strange) if any(strange) else None,
             index_codes=_table(indices) if any(indices) else None,
+            listing=(listings or Listings()).tables(codes),
         )
 
     def __len__(self) -> int:
@@ -109,6 +114,7 @@ class BarColumns:
             repeated=None if self.repeated is None else self.repeated[selection],
             strange_codes=self.strange_codes,
             index_codes=self.index_codes,
+            listing=self.listing,
         )
 
     def local_time(self) -> Longs:

@@ -1,4 +1,4 @@
-# Upstream: domain.services.reporting
+# Upstream: domain.services.reporting, entrypoints.doctor
 # Downstream: domain.model.errors, ports.trading_calendar
 # Role: Decision: does the trading calendar still reach far enough ahead, and what to do if not
 """A calendar that runs out stops all collecting, so its end is told weeks before it comes.

@@ -21,13 +21,18 @@ from ginkgo_data.domain.model.known_sessions import FIRST_SESSION
 from ginkgo_data.domain.model.reference import Securities
 from ginkgo_data.domain.services.asked_codes import AskedCodes, codes_asked
 from ginkgo_data.domain.services.completion import Completion
+from ginkgo_data.domain.services.gaps import GapJudge
 from ginkgo_data.domain.services.gathering import Gathering
 from ginkgo_data.domain.services.grid import Grid
+from ginkgo_data.domain.services.inspection import Inspection
 from ginkgo_data.domain.services.landing import Landing
 from ginkgo_data.domain.services.leasing import ALONE, Leasing
+from ginkgo_data.domain.services.listings import Listings
 from ginkgo_data.domain.services.pace import Pace
 from ginkgo_data.domain.services.reference import SecuritiesSync
 from ginkgo_data.domain.services.revising import RequestOf, Revising, no_request
+from ginkgo_data.domain.services.rule_set import RuleSet
+from ginkgo_data.domain.services.rules import DEFAULT_RULES
 from ginkgo_data.domain.services.sessions import due_windows, newest_closed
 from ginkgo_data.domain.services.shedding import codes_to_shed
 from ginkgo_data.domain.services.tally import Tally
@@ -81,6 +86,7 @@ class BarCollector:
     pool: Executor
     lease: CallLease = ALONE
     limits: CollectorLimits = field(default_factory=CollectorLimits)
+    rules: RuleSet = DEFAULT_RULES
 
     def collect(
         self,
@@ -124,7 +130,7 @@ class _Job:
         started = parts.clock.monotonic()
         asked = codes_asked(self.command, parts.reference, parts.universe, tally)
         newest = newest_closed(parts.calendar, parts.clock.now(), self.command.end)
-        completion = self._completion(newest)
+        completion = self._completion(newest, asked.securities)
         for part in self._chunks(self._share_of(asked, newest), newest):
             if self.pace.stopping():
                 tally.unsent(part)
@@ -172,7 +178,7 @@ class _Job:
         stores = (parts.bars, parts.absences, parts.calendar, parts.clock)
         return Grid(command, self.since, codes, windows, windows.span, *stores, parts.limits.absence_recheck)
 
-    def _completion(self, newest: date | None) -> Completion:
+    def _completion(self, newest: date | None, securities: Securities) -> Completion:
         parts, command, limits = self.parts, self.command, self.parts.limits
         has = parts.source.capabilities
         landing = Landing(
@@ -202,5 +208,9 @@ class _Job:
             present,
             self.pace,
             leasing.extend,
+            Listings.of(securities),
+            parts.rules,
         )
-        return Completion(has, landing, leasing, gathering, self.tally, self.pace.watch)
+        inspection = Inspection(parts.bars, parts.calendar, parts.rules)
+        gaps = GapJudge(parts.absences, parts.versions, parts.rules, has.name, has.extent is None)
+        return Completion(has, landing, leasing, gathering, inspection, gaps, self.tally, self.pace.watch)

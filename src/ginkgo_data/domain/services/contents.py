@@ -1,4 +1,4 @@
-# Upstream: domain.services.revising
+# Upstream: domain.services.{releasing, revising}
 # Downstream: domain.model.bars, numpy, pyarrow
 # Role: The values of bars as integers: equal bars have equal rows, and a hash that every worker computes alike
 """Comparing floats as what they stand for: prices at six decimals, volumes in whole shares, amounts as they are."""

@@ -20,6 +20,7 @@ from ginkgo_data.domain.model.bars import Sessions, code_positions
 from ginkgo_data.domain.model.coverage import AbsenceReason, Absences, Coverage, Flags, Held
 
 _EXPLAINING = tuple(reason.value for reason in AbsenceReason if reason.explains)
+_WEAK = tuple(reason.value for reason in AbsenceReason if reason.explains and not reason.settles)
 _DAY = "datetime64[D]"
 
 
@@ -36,8 +37,8 @@ def build_coverage(
     days = np.asarray(sessions, _DAY)
     opened, closed = np.asarray(first, _DAY)[:, np.newaxis], np.asarray(last, _DAY)[:, np.newaxis]
     due = (days >= opened) & (days <= closed)
-    explained, recorded = _absent(codes, days, absences)
-    return Coverage(tuple(codes), days, due, _held(codes, days, held), explained, recorded)
+    explained, recorded, weak = _absent(codes, days, absences)
+    return Coverage(tuple(codes), days, due, _held(codes, days, held), explained, recorded, weak)
 
 
 def worst_codes(coverage: Coverage, limit: int = 10) -> tuple[tuple[str, int], ...]:
@@ -69,20 +70,26 @@ def _held(codes: Sequence[str], sessions: Sessions, held: Held) -> Flags:
     return flags
 
 
-def _absent(codes: Sequence[str], sessions: Sessions, absences: Absences) -> tuple[Flags, Flags]:
+def _absent(codes: Sequence[str], sessions: Sessions, absences: Absences) -> tuple[Flags, Flags, Flags | None]:
+    """Return which cells are explained, recorded, and explained only weakly (None: none is)."""
     explained = np.zeros((len(codes), len(sessions)), np.bool_)
     recorded = np.zeros_like(explained)
     if not len(sessions) or not len(absences):
-        return explained, recorded
+        return explained, recorded, None
     # Oldest version first: where numpy assigns one cell twice, the last assignment stays.
     table = absences.table.take(np.argsort(absences.table["version"].to_numpy(), kind="stable"))
     row = code_positions(table["code"], codes)
     column = _ColumnOfDay(sessions).of(table["session"].to_numpy().astype(_DAY))
-    explains = pc.is_in(table["reason"].cast(pa.string()), pa.array(_EXPLAINING, pa.string())).to_numpy()
+    reason = table["reason"].cast(pa.string())
+    explains, weakly = (pc.is_in(reason, pa.array(words, pa.string())).to_numpy() for words in (_EXPLAINING, _WEAK))
     inside = (row >= 0) & (column >= 0)
     explained[row[inside], column[inside]] = explains[inside]
     recorded[row[inside], column[inside]] = True
-    return explained, recorded
+    if not weakly.any():
+        return explained, recorded, None
+    weak = np.zeros_like(explained)
+    weak[row[inside], column[inside]] = weakly[inside]
+    return explained, recorded, weak
 
 
 class _ColumnOfDay:

@@ -23,6 +23,8 @@ class Expectation:
     """Day that `open_days` begins with."""
     open_days: npt.NDArray[np.bool_]
     """Whether a day is a session, from `first_day` on; the last entry stands for all other days and is false."""
+    numbers: npt.NDArray[np.int64]
+    """How many sessions of the calendar lie before `first_day`, on it or before, and so on for every day after it."""
     newest: int | None
     """Newest closed session, as a day."""
     asked_codes: frozenset[str] | None
@@ -40,10 +42,16 @@ class Expectation:
         return cls(
             first_day=first,
             open_days=open_days,
+            numbers=np.cumsum(np.append(False, open_days[:-1])),
             newest=None if newest is None else _day(newest),
             asked_codes=None if asked is None or asked.codes is None else frozenset(asked.codes),
             asked_days=None if asked is None else (_day(asked.first), _day(asked.last)),
         )
+
+    def session_numbers(self, days: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return for each of `days` how many sessions of the calendar at hand lie on it or before."""
+        place = np.clip(days - self.first_day + 1, 0, len(self.numbers) - 1)
+        return self.numbers[place]
 
 
 def _day(day: date) -> int:

@@ -1,5 +1,5 @@
-# Upstream: domain.services.adjustments
-# Downstream: domain.model, domain.services.rejecting, numpy, pyarrow
+# Upstream: domain.services.{adjustments, rule_tuning}
+# Downstream: domain.model, domain.services.{rejecting, rule_set, rules}, numpy, pyarrow
 # Role: Adjustment factors against what they must be, and their steps against the bars' reference prices
 """Checks of factors. A row that can be no factor is rejected; a step that the bars do not explain is a flag."""
 
@@ -15,17 +15,14 @@ from ginkgo_data.domain.model.adjustments import AdjustmentBatch, positive
 from ginkgo_data.domain.model.bars import BarBatch, Sessions, code_positions
 from ginkgo_data.domain.model.coverage import Flags
 from ginkgo_data.domain.model.fetch import FetchRequest
-from ginkgo_data.domain.model.quality import Finding, Severity, Verdict
+from ginkgo_data.domain.model.quality import Finding
 from ginkgo_data.domain.model.series import Dataset
 from ginkgo_data.domain.services.rejecting import Hit, Sifted, sift
-
-STEP_TOLERANCE = 5e-4
-"""Relative difference between a factor's step and the one of the bars, above which it is told."""
-HALF_A_CENT = 0.005
-"""Vendors round the reference price to cents: a difference that this explains is none."""
+from ginkgo_data.domain.services.rule_set import RuleSet
+from ginkgo_data.domain.services.rules import DEFAULT_RULES
 
 _EXAMPLES = 5
-_STEP = "factor_step"
+STEP = "factor_step"
 
 Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -39,7 +36,9 @@ class CheckedFactors:
     sifted: Sifted
 
 
-def check_factors(factors: AdjustmentBatch, asked: FetchRequest, sessions: Sessions) -> CheckedFactors:
+def check_factors(
+    factors: AdjustmentBatch, asked: FetchRequest, sessions: Sessions, rules: RuleSet = DEFAULT_RULES
+) -> CheckedFactors:
     """Reject what is no finite number above 0, on no session (of the ascending `sessions`), not asked for, or twice.
 
     Of two rows of one (code, session) the first stays.
@@ -55,22 +54,27 @@ def check_factors(factors: AdjustmentBatch, asked: FetchRequest, sessions: Sessi
         Hit("not_a_session", "session", ~np.isin(day, sessions)),
         Hit("duplicate_key", "session", _repeated(table, day)),
     ]
-    sifted = sift(Dataset.ADJUSTMENT_FACTORS, table, hits)
+    sifted = sift(Dataset.ADJUSTMENT_FACTORS, table, hits, rules)
     accepted = factors if sifted.kept.all() else AdjustmentBatch(table.filter(pa.array(sifted.kept)))
     return CheckedFactors(accepted, sifted)
 
 
 def step_findings(
-    written: AdjustmentBatch, factors: AdjustmentBatch, bars: BarBatch, sessions: Sessions
+    written: AdjustmentBatch,
+    factors: AdjustmentBatch,
+    bars: BarBatch,
+    sessions: Sessions,
+    rules: RuleSet = DEFAULT_RULES,
 ) -> tuple[Finding, ...]:
     """Return a flag for the steps into rows of `written` that `bars` (1d, as traded) do not explain.
 
     From one session to the next a factor grows by ``close / pre_close of the next``. It can be judged where both
     sessions (neighbours in the ascending `sessions`) have a factor in `factors` and a bar.
     """
-    codes = bars.codes()
-    if not codes or not len(factors):
+    codes, rule = bars.codes(), rules.get(STEP)
+    if rule is None or not codes or not len(factors):
         return ()
+    tolerance, rounding = rule.values["tolerance"], rule.values["rounding"]
     day = bars.table["session"].to_numpy().astype("datetime64[D]").astype(np.int64)
     keys = _keys(code_positions(bars.table["code"], codes), day)
     order = np.argsort(keys)
@@ -83,7 +87,7 @@ def step_findings(
     new = np.isin(keys[1:], _keys_of(written, codes))
     with np.errstate(all="ignore"):
         step, wanted = factor[1:] / factor[:-1], close[:-1] / reference[1:]
-        allowed = np.maximum(STEP_TOLERANCE, HALF_A_CENT / reference[1:])
+        allowed = np.maximum(tolerance, rounding / reference[1:])
         off = follows & new & (np.abs(step / wanted - 1) > allowed)
     rows = np.flatnonzero(off)
     if not len(rows):
@@ -93,7 +97,7 @@ def step_findings(
         f"factor x {step[row]:.6f}, bars x {wanted[row]:.6f}"
         for row in rows[:_EXAMPLES].tolist()
     )
-    return (Finding(_STEP, Severity.WARNING, Verdict.FLAG, len(rows), examples),)
+    return (Finding(rule.id, rule.severity, rule.verdict, len(rows), examples),)
 
 
 _DAY = 24

@@ -1,5 +1,5 @@
 # Upstream: domain.services.{collector, completion, session_job}
-# Downstream: domain.model, domain.services.{pace, validation}, ports.{bar_source, clock, version_clock}
+# Downstream: domain.model.{bars, errors, fetch, steps}, domain.services, ports.{bar_source, clock, version_clock}
 # Role: Sending a plan's calls through a bounded pool, and proving each answer as it comes
 """Results stream: at most `concurrency` answers are in memory, each already validated when it is yielded.
 
@@ -18,7 +18,11 @@ from typing import Generic, TypeVar
 from ginkgo_data.domain.model.bars import Sessions
 from ginkgo_data.domain.model.errors import Interrupted
 from ginkgo_data.domain.model.fetch import BarAnswer, FetchRequest, Rows
+from ginkgo_data.domain.model.steps import step
+from ginkgo_data.domain.services.listings import Listings
 from ginkgo_data.domain.services.pace import Pace
+from ginkgo_data.domain.services.rule_set import RuleSet
+from ginkgo_data.domain.services.rules import DEFAULT_RULES
 from ginkgo_data.domain.services.validation import Validated, validate
 from ginkgo_data.ports.bar_source import BarSource
 from ginkgo_data.ports.clock import Clock
@@ -153,6 +157,8 @@ class Gathering:
     pace: Pace
     extend: Callable[[], None] = _nothing
     """Called at least once a second while calls are under way."""
+    listings: Listings = field(default_factory=Listings)
+    rules: RuleSet = DEFAULT_RULES
     _calling: Calling[Gathered] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -173,5 +179,14 @@ class Gathering:
         answer = self.source.fetch(request)
         if not isinstance(answer, Rows):
             return Gathered(request, answer, None)
-        checked = validate(answer.batch, sessions=sessions, asked=request, places=answer.places, newest=self.newest)
+        with step("validate", rows=len(answer.batch)):
+            checked = validate(
+                answer.batch,
+                sessions=sessions,
+                asked=request,
+                places=answer.places,
+                newest=self.newest,
+                listings=self.listings,
+                rules=self.rules,
+            )
         return Gathered(request, answer, checked)

@@ -17,7 +17,7 @@ from ginkgo_data.domain.model.coverage import Absences, Cells, Coverage, Flags, 
 from ginkgo_data.domain.model.fetch import FetchRequest, SourceCapabilities
 from ginkgo_data.domain.services.coverage import build_coverage
 from ginkgo_data.domain.services.planner import plan_fetches
-from ginkgo_data.domain.services.readback import positions
+from ginkgo_data.domain.services.readback import CellMarks, positions
 from ginkgo_data.domain.services.sessions import DueWindows, young_from
 from ginkgo_data.ports.bar_repository import AbsenceRepository, BarRepository
 from ginkgo_data.ports.clock import Clock
@@ -31,13 +31,9 @@ class Standing:
     coverage: Coverage
     left: Flags
 
-    def without(self, asked: Iterable[FetchRequest]) -> Standing:
-        """Return the same with nothing left of what `asked` wanted: this job has its answer, whatever it was."""
-        left = self.left.copy()
-        rows = self._rows()
-        for request in asked:
-            left[self._cells(rows, request.wanted)] = False
-        return replace(self, left=left)
+    def without(self, answered: CellMarks) -> Standing:
+        """Return the same with nothing left of what `answered` marks, whatever the answer was."""
+        return replace(self, left=self.left & ~answered.flags)
 
     def lacking(self, requests: Iterable[FetchRequest]) -> list[FetchRequest]:
         """Return those of `requests` of whose wanted cells any is left."""
@@ -59,6 +55,16 @@ class Standing:
     def _cells(self, rows: dict[str, int], cells: Cells) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         row = np.array([rows[code] for code in cells.codes], np.int64)[cells.index]
         return row, np.searchsorted(self.coverage.sessions, cells.session)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beforehand:
+    """What the store had of some sessions before any of them was asked for."""
+
+    whole: Held
+    """Sessions held."""
+    begun: Held
+    """Sessions with a row, whole or not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,17 +132,20 @@ class Grid:
             for request in plan.requests
         ]
 
-    def held_beforehand(self, requests: Sequence[FetchRequest], before: Coverage) -> Held | None:
-        """Return what is held of everything the answers may contain; only that is compared with what comes.
+    def stored_beforehand(self, requests: Sequence[FetchRequest], before: Coverage) -> Beforehand | None:
+        """Return what is stored of everything the answers may contain; only that is compared with what comes.
 
         None: everything that comes is compared, since a forced command asks for what is stored again, whole or not.
         """
         if self.command.force:
             return None
-        days = [request.first for request in requests if request.by_session]
-        if days:
-            return self.bars.held(None, self.command.series, min(days), max(days))
-        return {code: before.sessions[before.held[i]] for i, code in enumerate(before.codes)}
+        series = self.command.series
+        span = min(request.first for request in requests), max(request.last for request in requests)
+        if any(request.by_session for request in requests):
+            return Beforehand(self.bars.held(None, series, *span), self.bars.begun(None, series, *span))
+        asked = {code for request in requests for code in request.codes or ()}
+        held = {code: before.sessions[before.held[row]] for row, code in enumerate(before.codes) if code in asked}
+        return Beforehand(held, self.bars.begun(sorted(asked), series, *span))
 
     def _standing(self, codes: Sequence[str], windows: DueWindows, span: tuple[date, date]) -> Standing:
         series = self.command.series

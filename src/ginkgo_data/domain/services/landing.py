@@ -19,7 +19,9 @@ import pyarrow.compute as pc
 from ginkgo_data.domain.model.bars import BarBatch, code_positions
 from ginkgo_data.domain.model.coverage import Absences, Cells, Held
 from ginkgo_data.domain.model.quality import Rejects
+from ginkgo_data.domain.model.revisions import Revisions
 from ginkgo_data.domain.model.series import Series
+from ginkgo_data.domain.model.steps import step
 from ginkgo_data.domain.services.revising import ASKED_SCHEMA, Comparison, Revising
 from ginkgo_data.ports.bar_repository import AbsenceRepository, BarRepository, WriteReceipt
 from ginkgo_data.ports.clock import Clock
@@ -56,6 +58,7 @@ class Landing:
     withdrawn: int = 0
     _bars: list[BarBatch] = field(default_factory=list)
     _again: list[BarBatch] = field(default_factory=list)
+    _begun: list[BarBatch] = field(default_factory=list)
     _asked: list[pa.Table] = field(default_factory=list)
     _broken: list[pa.Table] = field(default_factory=list)
     _absences: list[Absences] = field(default_factory=list)
@@ -75,19 +78,21 @@ class Landing:
         absences: Absences,
         again: BarBatch | None = None,
         asked: pa.Table | None = None,
+        begun: BarBatch | None = None,
     ) -> None:
         """Take the outcome of one answer; may store what is waiting. Raises `StoreUnavailable`.
 
-        `bars` are of cells of which nothing is stored, `again` are to be compared with what is. Of the cells
+        `bars` are of cells of which nothing is stored, `again` are to be compared with what is; `begun` too, of
+        sessions that are not held: these are fetched whole, so rows of any source are replaced. Of the cells
         `asked` (`ASKED_SCHEMA`), what is stored and not among `again` is withdrawn.
         """
-        if len(bars):
-            self._bars.append(bars)
-        if again is not None and len(again):
-            self._again.append(again)
+        for batch, waiting in ((bars, self._bars), (again, self._again), (begun, self._begun)):
+            if batch is not None and len(batch):
+                waiting.append(batch)
         if asked is not None and asked.num_rows:
             self._asked.append(asked)
-        self._waiting += len(bars) + max(len(again or ()), asked.num_rows if asked is not None else 0)
+        compared = max(len(again or ()), asked.num_rows if asked is not None else 0)
+        self._waiting += len(bars) + len(begun or ()) + compared
         if len(rejects):
             self._rejects.append(rejects)
             self.rejected += len(rejects)
@@ -100,17 +105,20 @@ class Landing:
 
     def flush(self) -> None:
         """Store everything that waits. Raises `StoreUnavailable`; what was not stored then still waits."""
+        with step("write", rows=self._waiting):
+            self._flush()
+
+    def _flush(self) -> None:
         if self._rejects:
             together = Rejects.concat(self._rejects)
             self.quality.quarantine(together)
             broken = pc.not_equal(together.table["rule"].cast(pa.string()), _HARMLESS)
             self._broken.append(together.table.filter(broken).select(["code", "timestamp"]))
             self._rejects.clear()
-        if self._bars or self._again or self._asked:
+        if self._bars or self._again or self._begun or self._asked:
             self._store(self._compared())
-            self._bars.clear()
-            self._again.clear()
-            self._asked.clear()
+            for waiting in (self._bars, self._again, self._begun, self._asked):
+                waiting.clear()
         if self._absences:
             self.absences.write_absences(Absences.concat(self._absences), self.series)
             self._absences.clear()
@@ -119,10 +127,16 @@ class Landing:
 
     def _compared(self) -> Comparison:
         """Return what waits, with what the store says of it."""
-        fetched = BarBatch.concat(self._again, self.series)
-        asked = pa.concat_tables([ASKED_SCHEMA.empty_table(), *self._asked]).unify_dictionaries()
-        found = self.revising.compare(fetched, asked)
-        return replace(found, to_write=BarBatch.concat([*self._bars, found.to_write], self.series))
+        series, nothing = self.series, ASKED_SCHEMA.empty_table()
+        asked = pa.concat_tables([nothing, *self._asked]).unify_dictionaries()
+        again = self.revising.compare(BarBatch.concat(self._again, series), asked)
+        begun = replace(self.revising, forced=True).compare(BarBatch.concat(self._begun, series), nothing)
+        return Comparison(
+            to_write=BarBatch.concat([*self._bars, again.to_write, begun.to_write], series),
+            unchanged=BarBatch.concat([again.unchanged, begun.unchanged], series),
+            withdrawn=again.withdrawn,
+            revisions=Revisions.concat([again.revisions, begun.revisions], series),
+        )
 
     def _store(self, found: Comparison) -> None:
         if len(found.revisions):
@@ -131,23 +145,27 @@ class Landing:
             self.receipt += self.bars.write(found.to_write)
         if len(found.withdrawn):
             self.receipt += WriteReceipt(0, self.bars.withdraw(found.withdrawn).inserts)
-        for whole in self._to_mark(found):
-            if len(whole):
-                self.bars.mark_held(whole)
+        if len(marked := self._to_mark(found)):
+            self.bars.mark_held(marked)
         self.unchanged += len(found.unchanged)
         self.revised += len(found.revisions) - len(found.withdrawn)
         self.withdrawn += len(found.withdrawn)
 
-    def _to_mark(self, found: Comparison) -> list[BarBatch]:
-        """Return the bars whose sessions are to be marked: as whole, and as fetched again by a forced command."""
+    def _to_mark(self, found: Comparison) -> BarBatch:
+        """Return the bars whose sessions are to be marked: as whole, and as fetched again by a forced command.
+
+        Sessions that were begun are marked even where nothing of them was to be written: their store may have to
+        settle two rows of one bar before they are held.
+        """
         forced = self.revising.forced
+        begun = BarBatch.concat(self._begun, self.series)
         if self.series.frequency.minutes is None:
-            return [found.unchanged] if forced else []
-        fresh = BarBatch.concat(self._bars, self.series)
-        fetched = BarBatch.concat([found.to_write, found.unchanged], self.series) if forced else fresh
-        if self.marks:
-            return [self._whole(fetched)]
-        return [_full(fetched)] if forced else []
+            return found.unchanged if forced else begun
+        if forced:
+            fetched = BarBatch.concat([found.to_write, found.unchanged], self.series)
+        else:
+            fetched = BarBatch.concat([*self._bars, begun], self.series) if self.marks else begun
+        return self._whole(fetched) if self.marks else _full(fetched)
 
     def _whole(self, batch: BarBatch) -> BarBatch:
         """Return the bars of sessions without a rejected row: only these are all the vendor has.

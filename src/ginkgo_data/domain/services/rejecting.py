@@ -1,13 +1,13 @@
 # Upstream: domain.services.{adjustments, factor_checks, tick_checks, ticks}
-# Downstream: domain.model.{bars, coverage, fetch, quality, series}, numpy, pyarrow
+# Downstream: domain.model.{bars, coverage, fetch, quality, series}, domain.services.rule_set, numpy, pyarrow
 # Role: Rejected rows of datasets that are no bars, as quarantine keeps them
 """From rows that a check hits to rejects: what was hit, where it came from, the row as JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import numpy as np
@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from ginkgo_data.domain.model.bars import EXCHANGE_ZONE, TIMESTAMP
 from ginkgo_data.domain.model.coverage import Flags
 from ginkgo_data.domain.model.fetch import Places
-from ginkgo_data.domain.model.quality import Finding, Rejects, Severity, Verdict
+from ginkgo_data.domain.model.quality import Finding, Rejects, Verdict
 from ginkgo_data.domain.model.series import Dataset
+from ginkgo_data.domain.services.rule_set import Rule, RuleSet
 
 _EXAMPLES = 5
 
@@ -41,19 +42,26 @@ class Sifted:
     findings: tuple[Finding, ...]
 
 
-def sift(dataset: Dataset, table: pa.Table, hits: Sequence[Hit], places: Places | None = None) -> Sifted:
-    """Reject the rows that are hit, each by the first of `hits` that hits it.
+def sift(
+    dataset: Dataset, table: pa.Table, hits: Sequence[Hit], rules: RuleSet, places: Places | None = None
+) -> Sifted:
+    """Reject the rows that are hit, each by the first of `hits` that hits it; what is only a flag is told.
 
-    `table` has the columns code, session, source and version, and each field that `hits` name.
+    `table` has the columns code, session, source and version, and each field that `hits` name. A hit whose rule is not
+    among `rules` is none.
     """
+    hits = [hit for hit in hits if hit.rule in rules]
+    rejecting = [hit for hit in hits if rules[hit.rule].verdict is Verdict.REJECT]
     owner = np.full(table.num_rows, -1, np.int64)
-    for number, hit in reversed(list(enumerate(hits))):
+    for number, hit in reversed(list(enumerate(rejecting))):
         owner[hit.mask] = number
     rows = np.flatnonzero(owner >= 0)
-    if not len(rows):
-        return Sifted(owner < 0, Rejects.empty(), ())
-    rejects = _rejects(dataset, table, rows, [hits[number] for number in owner[rows].tolist()], places)
-    return Sifted(owner < 0, rejects, _findings(rejects))
+    rejects = Rejects.empty()
+    if len(rows):
+        rejects = _rejects(dataset, table, rows, [rejecting[number] for number in owner[rows].tolist()], places)
+    flagged = [(rules[hit.rule], hit, np.flatnonzero(hit.mask)) for hit in hits if hit not in rejecting]
+    flags = tuple(_flag(dataset, table, rule, hit, found, places) for rule, hit, found in flagged if len(found))
+    return Sifted(owner < 0, rejects, (*_findings(rejects, rules), *flags))
 
 
 def labelled(rejects: Rejects, dataset: Dataset) -> Rejects:
@@ -106,12 +114,18 @@ def _midnight(session: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.assume_timezone(wall, EXCHANGE_ZONE, ambiguous="earliest", nonexistent="latest").cast(TIMESTAMP)
 
 
-def _findings(rejects: Rejects) -> tuple[Finding, ...]:
+def _flag(dataset: Dataset, table: pa.Table, rule: Rule, hit: Hit, rows: np.ndarray, places: Places | None) -> Finding:
+    shown = rows[:_EXAMPLES]
+    (told,) = _findings(_rejects(dataset, table, shown, [hit] * len(shown), places), {rule.id: rule})
+    return replace(told, count=len(rows))
+
+
+def _findings(rejects: Rejects, rules: Mapping[str, Rule]) -> tuple[Finding, ...]:
     table = rejects.table.select(["rule", "code", "place", "field", "value"]).to_pylist()
     by_rule: dict[str, list[str]] = {}
     for row in table:
         by_rule.setdefault(row["rule"], []).append(f"{row['code']} {row['place']}: {row['field']} {row['value']}")
     return tuple(
-        Finding(rule, Severity.ERROR, Verdict.REJECT, len(told), tuple(told[:_EXAMPLES]))
+        Finding(rule, rules[rule].severity, rules[rule].verdict, len(told), tuple(told[:_EXAMPLES]))
         for rule, told in by_rule.items()
     )

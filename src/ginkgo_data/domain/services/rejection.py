@@ -64,7 +64,7 @@ def faults(rule: Rule, table: pa.Table, columns: BarColumns) -> tuple[np.ndarray
         blamed = rule.blame(columns)
     named = np.array(rule.fields, object)[blamed]
     if rule.describe is not None:
-        return named, np.array(rule.describe(columns), object)
+        return named, np.array(rule.describe(columns, **rule.values), object)
     values = np.empty(len(named), object)
     for position in np.unique(blamed).tolist():
         mine = np.flatnonzero(blamed == position)

@@ -1,10 +1,10 @@
-# Upstream: domain.services.{collector, landing, requesters}
+# Upstream: domain.services.{collector, landing, releasing, requesters}
 # Downstream: domain.model.{bars, revisions}, domain.services.contents, ports.bar_repository, numpy, pyarrow
 # Role: What was fetched again against what is stored: changed, unchanged, and gone from the vendor
 """Corrections and withdrawals are found before anything is written, on columns.
 
-Only rows of cells that are known to be stored, or that a forced command has asked for again, come here: fresh ranges
-go straight into the store. A row that equals the stored one is not written again: a second copy of a table makes
+Only rows of sessions of which something is stored, or that a forced command has asked for again, come here: fresh
+ranges go straight into the store. A row that equals the stored one is not written again: a second copy of a table makes
 every read of it many times dearer until the engine has merged it.
 """
 

@@ -1,7 +1,7 @@
 # Upstream: domain.services.{rule_set, rules}
 # Downstream: domain.model.series, domain.services.bar_columns, numpy
 # Role: What the rules of validation compute: which rows of some columns a rule hits
-"""Checks, each a function of (columns, field) -> the rows at fault, or None when none can be.
+"""Checks, each a function of (columns, field, the rule's parameters) -> the rows at fault, or None when none can be.
 
 A missing value is the business of `missing` alone: a comparison with NaN is false, so no other check hits it, and a
 missing code, day or time is skipped. Callers run these under ``numpy.errstate(all="ignore")``.
@@ -15,9 +15,10 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from ginkgo_data.domain.model.series import Frequency
-from ginkgo_data.domain.services.bar_columns import DAY_MS, FLOATS, NO_DAY, NO_TIME, BarColumns, Mask
+from ginkgo_data.domain.services.bar_columns import DAY_MS, FLOATS, MINUTE_MS, NO_DAY, NO_TIME, BarColumns, Mask
 
-Check: TypeAlias = Callable[[BarColumns, str], Mask | None]
+Check: TypeAlias = Callable[..., Mask | None]
+"""``(columns, field, **parameters)``: marks the rows of which the column is at fault, None for none of them."""
 
 STORED_DECIMALS: Final = 6
 """Decimals that the store keeps of a price."""
@@ -119,6 +120,16 @@ def other_day(columns: BarColumns, _field: str) -> Mask:
     since_midnight = columns.local_time() - columns.session * DAY_MS
     within = 1 if columns.series.frequency is Frequency.DAY else DAY_MS
     hit: Mask = (since_midnight < 0) | (since_midnight >= within)
+    hit &= (columns.session != NO_DAY) & (columns.timestamp != NO_TIME)
+    return hit
+
+
+def off_hours(columns: BarColumns, _field: str, *, earliest: float, latest: float) -> Mask:
+    """Mark a time of day before `earliest` or after `latest`, both in minutes after midnight at the exchange."""
+    since_midnight = columns.local_time() - columns.session * DAY_MS
+    hit: Mask = (since_midnight < earliest * MINUTE_MS) | (since_midnight > latest * MINUTE_MS)
+    # Of another day: the business of `other_day`.
+    hit &= (since_midnight >= 0) & (since_midnight < DAY_MS)
     hit &= (columns.session != NO_DAY) & (columns.timestamp != NO_TIME)
     return hit
 

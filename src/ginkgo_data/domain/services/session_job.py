@@ -19,13 +19,17 @@ from ginkgo_data.domain.model.fetch import FetchRequest, ProvenEmpty, Rows, Unkn
 from ginkgo_data.domain.model.known_sessions import FIRST_SESSION
 from ginkgo_data.domain.model.reference import Securities
 from ginkgo_data.domain.model.series import Dataset
+from ginkgo_data.domain.model.steps import step
 from ginkgo_data.domain.services.asked_codes import AskedCodes, codes_asked
 from ginkgo_data.domain.services.collector import WINDOW, CollectorLimits
 from ginkgo_data.domain.services.gathering import Calling
 from ginkgo_data.domain.services.grid import Standing
 from ginkgo_data.domain.services.leasing import ALONE, Leasing
 from ginkgo_data.domain.services.pace import Pace
+from ginkgo_data.domain.services.readback import CellMarks
 from ginkgo_data.domain.services.reference import SecuritiesSync
+from ginkgo_data.domain.services.rule_set import RuleSet
+from ginkgo_data.domain.services.rules import DEFAULT_RULES
 from ginkgo_data.domain.services.session_grid import SessionGrid
 from ginkgo_data.domain.services.sessions import newest_closed
 from ginkgo_data.domain.services.shedding import codes_to_shed
@@ -52,6 +56,7 @@ class JobParts:
     """Its threads exist before."""
     lease: CallLease = ALONE
     limits: CollectorLimits = field(default_factory=CollectorLimits)
+    rules: RuleSet = DEFAULT_RULES
 
     def done_since(self, since: datetime | None) -> int:
         """Return the version from which on something was stored for a command first delivered at `since` (zoned)."""
@@ -176,15 +181,18 @@ class SessionJob(Generic[Reply]):
         Calls that others are making are waited for at the end. What these have stored then needs no call; what is
         still left is planned anew, but nothing is asked twice.
         """
-        standing = grid.read()
-        answered: list[FetchRequest] = []
-        requests = self.errand.plan(standing)
+        with step("coverage"):
+            standing = grid.read()
+        answered = CellMarks(standing.coverage)
+        with step("plan"):
+            requests = self.errand.plan(standing)
         worked = bool(requests)
         while requests:
             self._work(grid, requests, leasing, calling, answered)
             others_gained = bool(leasing.aside) and leasing.wait_for_others()
-            standing = grid.read()
-            self.errand.must_show_in(standing.coverage)
+            with step("read_back"):
+                standing = grid.read()
+                self.errand.must_show_in(standing.coverage)
             requests = self.errand.plan(standing.without(answered)) if others_gained else []
             if others_gained and not requests:
                 leasing.aside = []
@@ -199,7 +207,7 @@ class SessionJob(Generic[Reply]):
         requests: Sequence[FetchRequest],
         leasing: Leasing,
         calling: Calling[Reply],
-        answered: list[FetchRequest],
+        answered: CellMarks,
     ) -> None:
         """Send those of `requests` that are this worker's to make, and store what comes of them."""
         self.tally.planned = self.tally.done + len(requests)
@@ -207,11 +215,12 @@ class SessionJob(Generic[Reply]):
         try:
             for reply in calling.replies(leasing.granted(requests, grid), grid.windows.sessions):
                 leasing.answered(reply.request)
-                answered.append(reply.request)
+                answered.add(reply.request.wanted)
                 self._take(reply)
                 if self.errand.stored:
                     leasing.stored()
-            self.errand.flush(self.tally)
+            with step("write"):
+                self.errand.flush(self.tally)
         finally:
             leasing.give_back()
 

@@ -1,5 +1,5 @@
 # Upstream: domain.services.ticks
-# Downstream: domain.model.{coverage, fetch, series, ticks}, domain.services.rejecting, numpy, pyarrow
+# Downstream: domain.model, domain.services.{rejecting, rule_set, rules}, numpy, pyarrow
 # Role: The ticks of one answer against what they must be, and the day's list that is made of them
 """Checks of ticks: a row that can be no trade of that code and session is rejected, the others keep their places."""
 
@@ -16,6 +16,8 @@ from ginkgo_data.domain.model.fetch import FetchRequest, Places
 from ginkgo_data.domain.model.series import Dataset
 from ginkgo_data.domain.model.ticks import TickBatch, TickDay, TickSide
 from ginkgo_data.domain.services.rejecting import Hit, Sifted, sift
+from ginkgo_data.domain.services.rule_set import RuleSet
+from ginkgo_data.domain.services.rules import DEFAULT_RULES
 
 _SIDES = tuple(side.value for side in TickSide)
 _LARGEST = 2.0**53
@@ -29,7 +31,13 @@ class CheckedDay:
     sifted: Sifted
 
 
-def check_ticks(ticks: TickBatch, asked: FetchRequest, unread: int, places: Places | None = None) -> CheckedDay:
+def check_ticks(
+    ticks: TickBatch,
+    asked: FetchRequest,
+    unread: int,
+    places: Places | None = None,
+    rules: RuleSet = DEFAULT_RULES,
+) -> CheckedDay:
     """Return the list of the one code and session of `asked`; `unread` rows could not even be read as rows.
 
     Rejected are rows of another code or day, a time that is null or on another day, a place that is null or that
@@ -52,7 +60,7 @@ def check_ticks(ticks: TickBatch, asked: FetchRequest, unread: int, places: Plac
         Hit("volume_not_whole", "volume", no_volume),
         Hit("unknown_side", "side", ~_true(pc.is_in(table["side"].cast(pa.string()), pa.array(_SIDES, pa.string())))),
     ]
-    sifted = sift(Dataset.TICKS, table, hits, places)
+    sifted = sift(Dataset.TICKS, table, hits, rules, places)
     kept = ticks if sifted.kept.all() else TickBatch(table.filter(pa.array(sifted.kept)))
     whole = len(kept) == len(ticks) and not unread
     return CheckedDay(TickDay(codes[0], asked.first, asked.version, kept, whole), sifted)

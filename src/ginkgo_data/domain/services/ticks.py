@@ -151,13 +151,13 @@ class _Errand:
     def plan(self, standing: Standing) -> list[FetchRequest]:
         """Return a call for each session of a code that is left, the newest session first."""
         cells = standing.coverage.cells(standing.left)
-        order = np.lexsort((cells.index, -cells.session.astype(np.int64)))
+        index, session = cells.index, cells.session
+        order = np.lexsort((index, -session.astype(np.int64)))
         alone = np.zeros(1, np.int64)
         requests = []
         for row in order.tolist():
-            code, session = cells.codes[cells.index[row]], cells.session[row : row + 1]
-            day: date = session[0].item()
-            requests.append(FetchRequest(DAILY, (code,), day, day, Cells((code,), alone, session), 0))
+            code, day = cells.codes[index[row]], session[row].item()
+            requests.append(FetchRequest(DAILY, (code,), day, day, Cells((code,), alone, session[row : row + 1]), 0))
         return requests
 
     def begin(self, requests: Sequence[FetchRequest]) -> None:
@@ -169,7 +169,7 @@ class _Errand:
         answer = self.collector.source.ticks((request.codes or ("",))[0], request.first, request.version)
         checked = None
         if isinstance(answer, Rows):
-            checked = check_ticks(answer.batch, request, len(answer.rejects), answer.places)
+            checked = check_ticks(answer.batch, request, len(answer.rejects), answer.places, self.collector.parts.rules)
         return TickReply(request, answer, checked)
 
     def take(self, reply: TickReply, tally: Tally) -> None:

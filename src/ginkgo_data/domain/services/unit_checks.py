@@ -31,7 +31,7 @@ UNIT_ERRORS: Final = (
 )
 
 
-def outside_range(columns: BarColumns, _field: str, *, slack: float = 0.005, rounding: float = 0.005) -> Mask:
+def outside_range(columns: BarColumns, _field: str, *, slack: float, rounding: float) -> Mask:
     """Mark amount / volume outside [low, high], widened by the share `slack` and by `rounding` currency units.
 
     Only where both are above zero and the prices are a range at all, and not for indices, whose amount and volume are
@@ -56,7 +56,7 @@ def disagreeing_zeros(columns: BarColumns, _field: str) -> Mask:
     return hit
 
 
-def describe_units(columns: BarColumns, *, slack: float = 0.005, rounding: float = 0.005) -> list[str]:
+def describe_units(columns: BarColumns, *, slack: float, rounding: float) -> list[str]:
     """Say for each row how amount / volume stands to its prices, and which units that looks like."""
     floor, ceiling = _band(columns, slack, rounding)
     with np.errstate(all="ignore"):

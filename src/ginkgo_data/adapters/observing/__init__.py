@@ -1,0 +1,4 @@
+# Upstream: none
+# Downstream: none
+# Role: Ports wrapped in the same port: counted and measured
+"""Observing."""

@@ -1,0 +1,4 @@
+# Upstream: none
+# Downstream: none
+# Role: OpenTelemetry: steps as spans, sent as OTLP over HTTP
+"""Traces for OpenTelemetry (extra `otel`)."""

@@ -1,0 +1,4 @@
+# Upstream: none
+# Downstream: none
+# Role: Prometheus: a registry per worker, and its page
+"""Metrics for Prometheus (prometheus-client)."""

@@ -1,0 +1,35 @@
+# Upstream: entrypoints.worker_cli
+# Downstream: pyarrow
+# Role: How the process of a worker comes by the memory of its columns, and gives it back
+"""A worker's threads hand batches to each other, and allocators keep for each thread what another one gave back.
+
+Measured on 20 million daily bars: 401 MiB resident at the peak as Python comes, 400 with the C library as Arrow's
+allocator, 373 with two of its arenas besides; in shorter runs in turn 25 MiB less, and as fast.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from contextlib import suppress
+
+import pyarrow as pa
+
+POOL, ARENAS = "ARROW_DEFAULT_MEMORY_POOL", "MALLOC_ARENA_MAX"
+"""Variables of Arrow and of the C library: who sets one has chosen."""
+
+_M_ARENA_MAX = -8
+_FEW = 2
+
+
+def keep_little() -> None:
+    """Let Arrow take memory from the C library, and that keep it in two places instead of one for each thread.
+
+    For the whole process and before it has threads: for one of ours only, not for a host program. A C library that
+    is not glibc has no such places.
+    """
+    if not os.environ.get(POOL):
+        pa.set_memory_pool(pa.system_memory_pool())
+    if not os.environ.get(ARENAS):
+        with suppress(AttributeError, OSError):
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _FEW)
