@@ -21,10 +21,11 @@ from ginkgo_data.domain.model.coverage import Cells
 from ginkgo_data.domain.model.fetch import FetchRequest, SourceCapabilities, Unknown, UnknownReason
 from ginkgo_data.domain.model.series import DAILY as DAILY_BARS
 from ginkgo_data.entrypoints.catalogue import entries
-from ginkgo_data.entrypoints.container import Container, _collector_limits
+from ginkgo_data.entrypoints.container import Container
 from ginkgo_data.entrypoints.given import dotted
 from ginkgo_data.entrypoints.loading import load_settings
 from ginkgo_data.entrypoints.log_output import set_up_logging
+from ginkgo_data.entrypoints.worker_wiring import collector_limits
 
 Probe = Callable[[Container], object]
 
@@ -176,7 +177,7 @@ CASES: dict[str, Case] = {
         ["a", "b"], ["a", "b", "ginkgo.data.commands.work"], ["c"], lambda c: c.kafka_config().subscription
     ),
     "worker.auto_offset_reset": Case("latest", "latest", "earliest", option("consumer", "auto.offset.reset")),
-    "worker.batch_size": Case(300_000, 300_000, 400_000, lambda c: _collector_limits(c.settings()).flush_rows),
+    "worker.batch_size": Case(300_000, 300_000, 400_000, lambda c: collector_limits(c.settings()).flush_rows),
     "worker.max_poll_records": Case(7, 7, 8, lambda c: c.worker_options().limits.records),
     "worker.poll_timeout": Case(2.0, 2.0, 3.0, worker("poll_timeout")),
     "worker.concurrency": Case(3, 3, 4, lambda c: c.pool()._max_workers),

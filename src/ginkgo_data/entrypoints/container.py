@@ -1,5 +1,5 @@
 # Upstream: entrypoints
-# Downstream: adapters, domain.{model, services}, entrypoints, ports.call_budget, dependency_injector
+# Downstream: adapters, domain.services, entrypoints, dependency_injector
 # Role: The dependency-injector container: the only file that picks adapters
 """Wiring. Which adapter serves a port follows from the settings alone; a part is replaced by overriding it.
 
@@ -9,13 +9,7 @@ resources: ``container.shutdown_resources()`` closes what was opened.
 
 from __future__ import annotations
 
-import logging
-import os
-import secrets
-import socket
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from dependency_injector import containers, providers
 
@@ -26,11 +20,9 @@ from ginkgo_data.adapters.clickhouse.absence_repository import ClickHouseAbsence
 from ginkgo_data.adapters.clickhouse.adjusted_bars import ClickHouseAdjustedBars
 from ginkgo_data.adapters.clickhouse.adjustment_repository import ClickHouseAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
-from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
 from ginkgo_data.adapters.clickhouse.ginkgo_adjustment_repository import GinkgoAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_bar_repository import GinkgoBarRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_bar_source import GinkgoBarSource
-from ginkgo_data.adapters.clickhouse.ginkgo_schema import ensure_ginkgo_tables
 from ginkgo_data.adapters.clickhouse.ginkgo_session_sources import GinkgoAdjustmentSource, GinkgoTickSource
 from ginkgo_data.adapters.clickhouse.ginkgo_sweep import GinkgoSweep
 from ginkgo_data.adapters.clickhouse.ginkgo_tick_repository import GinkgoTickRepository
@@ -38,7 +30,6 @@ from ginkgo_data.adapters.clickhouse.outbox import ClickHouseOutbox
 from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
 from ginkgo_data.adapters.clickhouse.revision_repository import ClickHouseRevisionRepository
-from ginkgo_data.adapters.clickhouse.schema import apply_schema, check_schema
 from ginkgo_data.adapters.clickhouse.tick_repository import ClickHouseTickRepository
 from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
 from ginkgo_data.adapters.files.archive import FileArchive
@@ -47,18 +38,15 @@ from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
 from ginkgo_data.adapters.files.tick_source import FilesTickSource
 from ginkgo_data.adapters.kafka.broadcasts import KafkaBroadcasts
 from ginkgo_data.adapters.kafka.command_stream import KafkaCommandStream
-from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.dead_letters import KafkaDeadLetters
 from ginkgo_data.adapters.kafka.heartbeat_wire import decode_heartbeat, encode_heartbeat
 from ginkgo_data.adapters.kafka.letter_wire import dead_letter_key
 from ginkgo_data.adapters.kafka.notifications import KafkaNotifications
-from ginkgo_data.adapters.kafka.producer import KafkaProducer
 from ginkgo_data.adapters.kafka.topics import KafkaTopics
 from ginkgo_data.adapters.kafka.wire import decode_command, encode_work
 from ginkgo_data.adapters.kafka.work_queue import KafkaWorkQueue
 from ginkgo_data.adapters.memory.alert_memory import InMemoryAlertMemory
 from ginkgo_data.adapters.memory.broadcasts import InMemoryBroadcasts
-from ginkgo_data.adapters.memory.broker import InMemoryBroker
 from ginkgo_data.adapters.memory.call_budget import InMemoryCallBudget
 from ginkgo_data.adapters.memory.call_lease import InMemoryCallLease
 from ginkgo_data.adapters.memory.command_stream import InMemoryCommandStream
@@ -73,9 +61,7 @@ from ginkgo_data.adapters.observing.bar_source import ObservedBarSource
 from ginkgo_data.adapters.observing.reference_source import ObservedReferenceSource
 from ginkgo_data.adapters.observing.tick_source import ObservedTickSource
 from ginkgo_data.adapters.redis.alert_memory import RedisAlertMemory
-from ginkgo_data.adapters.redis.call_budget import RedisCallBudget
 from ginkgo_data.adapters.redis.call_lease import RedisCallLease
-from ginkgo_data.adapters.redis.client import RedisClient
 from ginkgo_data.adapters.redis.heartbeats import RedisHeartbeats
 from ginkgo_data.adapters.redis.started_marks import RedisStartedMarks
 from ginkgo_data.adapters.resilience.adjustment_source import RetryingAdjustmentSource
@@ -86,246 +72,24 @@ from ginkgo_data.adapters.resilience.tick_source import RetryingTickSource
 from ginkgo_data.adapters.system.clock import SystemClock
 from ginkgo_data.adapters.tushare.adjustment_source import TushareAdjustmentSource
 from ginkgo_data.adapters.tushare.bar_source import TushareBarSource
-from ginkgo_data.adapters.tushare.client import BUDGET_SHARE, TushareClient
 from ginkgo_data.adapters.tushare.reference_source import TushareReferenceSource
-from ginkgo_data.domain.model.errors import ConfigurationError, TransientError
 from ginkgo_data.domain.services.adjustments import AdjustmentCollector
-from ginkgo_data.domain.services.collector import BarCollector, CollectorLimits
+from ginkgo_data.domain.services.collector import BarCollector
 from ginkgo_data.domain.services.coverage_reading import CoverageReader
 from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
 from ginkgo_data.domain.services.reporting import Reporter
 from ginkgo_data.domain.services.session_job import JobParts
 from ginkgo_data.domain.services.telling import Telling
 from ginkgo_data.domain.services.ticks import TickCollector
-from ginkgo_data.entrypoints.context_pool import ContextPool
+from ginkgo_data.entrypoints import opening, worker_wiring
 from ginkgo_data.entrypoints.dispatch import Dispatcher
 from ginkgo_data.entrypoints.freshness_parts import freshness_watch, look_of
-from ginkgo_data.entrypoints.parts import NoReload, WorkerOptions, WorkerParts
+from ginkgo_data.entrypoints.parts import NoReload, WorkerParts
 from ginkgo_data.entrypoints.round import Round
 from ginkgo_data.entrypoints.settings import Settings
-from ginkgo_data.entrypoints.spans import NoSpans, Spans
-from ginkgo_data.entrypoints.worker import DataWorker
-from ginkgo_data.ports.call_budget import CallBudget
 
 if TYPE_CHECKING:
-    from ginkgo_data.adapters.prometheus.metrics import PrometheusMetrics
-
-log = logging.getLogger(__name__)
-
-CALL_GRACE = 15.0
-"""Seconds beyond its time-out within which a vendor's call returns, whatever it waits for."""
-PROBE_TIMEOUT = 5
-"""Seconds that the store has for telling the time."""
-
-Prepare: TypeAlias = Callable[[], None]
-
-
-def _store(settings: Settings) -> Iterator[ClickHouseClient]:
-    ginkgo = settings.clickhouse.layout == "ginkgo"
-    client = ClickHouseClient(settings.clickhouse, _prepare_both if ginkgo else _prepare_schema)
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def _clock_store(settings: Settings, store: ClickHouseClient) -> Iterator[ClickHouseClient]:
-    """Yield the client that asks for the time: with little patience, since it also finds out that the store is away."""
-    if settings.clickhouse.embedded:
-        yield store
-        return
-    client = ClickHouseClient(
-        settings.clickhouse.model_copy(update={"timeout": min(PROBE_TIMEOUT, settings.clickhouse.timeout)})
-    )
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def _prepare_schema(client: ClickHouseClient) -> None:
-    apply_schema(client)
-    check_schema(client)
-
-
-def _prepare_both(client: ClickHouseClient) -> None:
-    _prepare_schema(client)
-    ensure_ginkgo_tables(client)
-
-
-def _tushare(settings: Settings, budget: CallBudget, clock: SystemClock) -> Iterator[TushareClient]:
-    client = TushareClient(settings.sources.tushare, budget, clock)
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def _pool(settings: Settings) -> Iterator[ContextPool]:
-    pool = ContextPool(settings.worker.concurrency, thread_name_prefix="ginkgo-data-call")
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _broker(settings: Settings, clock: SystemClock) -> InMemoryBroker:
-    return InMemoryBroker(clock, work_topic=settings.kafka.work_topic)
-
-
-def _kafka_producer(config: KafkaConfig, topics: KafkaTopics) -> Iterator[KafkaProducer]:
-    producer = KafkaProducer(config, topics.restore)
-    try:
-        yield producer
-    finally:
-        producer.close()
-
-
-def _kafka_or_memory(settings: Settings) -> str:
-    return "memory" if settings.kafka.in_memory else "kafka"
-
-
-def _redis(settings: Settings, clock: SystemClock) -> Iterator[RedisClient]:
-    client = RedisClient(settings.redis, clock)
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def _redis_budget(client: RedisClient, clock: SystemClock, settings: Settings) -> RedisCallBudget:
-    budget = RedisCallBudget(client, clock, 1 / settings.worker.fleet_size)
-    budget.watch()
-    return budget
-
-
-def _redis_or_memory(settings: Settings) -> str:
-    return "memory" if settings.redis.in_memory else "redis"
-
-
-def _of_group(settings: Settings, kind: str) -> str:
-    """Return the prefix of the fleet's keys in Redis: a fleet is the members of one consumer group."""
-    return f"ginkgo_data:{settings.worker.group_id}:{kind}"
-
-
-def _node_id(settings: Settings) -> str:
-    """Return the configured name, else one that stays unique where host name and pid repeat (containers)."""
-    made = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    return settings.worker.node_id or made.replace(":", "-")
-
-
-def _collector_limits(settings: Settings) -> CollectorLimits:
-    rows = max(settings.worker.batch_size, CollectorLimits().flush_rows)
-    return CollectorLimits(concurrency=settings.worker.concurrency, flush_rows=rows)
-
-
-def _worker_options(settings: Settings, node_id: str) -> WorkerOptions:
-    worker = settings.worker
-    return WorkerOptions(
-        node_id=node_id,
-        group_id=worker.group_id,
-        max_poll_records=worker.max_poll_records,
-        poll_timeout=worker.poll_timeout,
-        coalesce_wait=worker.coalesce_wait,
-        round_budget=worker.round_budget,
-        stall_timeout=worker.stall_timeout,
-        heartbeat_interval=settings.heartbeat.interval,
-        heartbeat_ttl=settings.heartbeat.ttl,
-        hold_park_after=worker.hold_park_after,
-        max_deliveries=worker.max_deliveries,
-        most_calls=_share_of_a_round(settings),
-        wedged_after=settings.health.wedged_after,
-        call_patience=_call_patience(settings),
-        slow_step=settings.logging.slow_step_seconds,
-    )
-
-
-def _call_patience(settings: Settings) -> float:
-    """Return the seconds after which a vendor's call should have returned: its own time-out comes first."""
-    return max(settings.health.wedged_after, settings.sources.tushare.timeout + CALL_GRACE)
-
-
-def _metrics() -> PrometheusMetrics:
-    # Not before it is needed: commands that run no worker do without the library.
-    from ginkgo_data.adapters.prometheus.metrics import PrometheusMetrics
-
-    return PrometheusMetrics()
-
-
-def _spans(settings: Settings, node_id: str) -> Iterator[Spans]:
-    endpoint = settings.tracing.otlp_endpoint
-    if endpoint is None:
-        yield NoSpans()
-        return
-    try:
-        from ginkgo_data.adapters.opentelemetry.spans import open_spans
-    except ImportError as error:
-        raise ConfigurationError(
-            f"tracing.otlp_endpoint needs a package that is not installed ({error}); install ginkgo-data[otel]"
-        ) from error
-    spans = open_spans(endpoint, node_id)
-    try:
-        yield spans
-    finally:
-        spans.close()
-
-
-def _worker(parts: WorkerParts, options: WorkerOptions, metrics: PrometheusMetrics) -> DataWorker:
-    made = DataWorker(parts, options)
-    metrics.show(made.health)
-    return made
-
-
-def _share_of_a_round(settings: Settings) -> int | None:
-    """Return how many calls of the vendor's quota one worker of the fleet gets in one round."""
-    if settings.sources.bars[0] != "tushare":
-        return None
-    per_minute = settings.sources.tushare.calls_per_minute * BUDGET_SHARE
-    return max(1, int(per_minute * settings.worker.round_budget / 60 / settings.worker.fleet_size))
-
-
-def _prepare(
-    store: ClickHouseClient,
-    pool: ContextPool,
-    threads: int,
-    create: Callable[[], object],
-    sweep: Callable[[], object],
-) -> Prepare:
-    """Return what a worker does before its first round: threads, our own topics, the store with its schema."""
-
-    def prepare() -> None:
-        # All threads exist before the worker runs: none can be started once the host's program is over.
-        together = threading.Barrier(threads + 1)
-        for _ in range(threads):
-            pool.submit(together.wait, 10.0)
-        together.wait(10.0)
-        away: TransientError | None = None
-        for step in (create, store.connect):
-            try:
-                step()
-            except TransientError as error:
-                away = away or error
-        if away is not None:
-            raise away
-        sweep()
-
-    return prepare
-
-
-def _restore(topics: KafkaTopics) -> Callable[[Sequence[str]], None]:
-    def restore(missing: Sequence[str]) -> None:
-        for topic in missing:
-            try:
-                if topics.restore(topic):
-                    log.warning("topic %s was missing and has been made again", topic)
-            except TransientError as error:
-                log.warning("topic %s could not be made again: %s", topic, error)
-
-    return restore
-
-
-def _nothing(*_: object) -> None:
-    return None
+    pass
 
 
 class Container(containers.DeclarativeContainer):
@@ -334,11 +98,11 @@ class Container(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=Settings)
 
     clock = providers.Singleton(SystemClock)
-    node_id = providers.Singleton(_node_id, settings)
-    metrics = providers.Singleton(_metrics)
-    spans = providers.Resource(_spans, settings, node_id)
-    store = providers.Resource(_store, settings)
-    pool = providers.Resource(_pool, settings)
+    node_id = providers.Singleton(worker_wiring.node_id, settings)
+    metrics = providers.Singleton(opening.made_metrics)
+    spans = providers.Resource(opening.opened_spans, settings, node_id)
+    store = providers.Resource(opening.opened_store, settings)
+    pool = providers.Resource(opening.opened_pool, settings)
 
     layout = settings.provided.clickhouse.layout
     bar_repository = providers.Selector(
@@ -347,7 +111,9 @@ class Container(containers.DeclarativeContainer):
         ginkgo=providers.Singleton(GinkgoBarRepository, store),
     )
     ginkgo_sweep = providers.Singleton(GinkgoSweep, store, clock)
-    sweep = providers.Selector(layout, native=providers.Object(_nothing), ginkgo=ginkgo_sweep.provided.sweep_when_due)
+    sweep = providers.Selector(
+        layout, native=providers.Object(worker_wiring.nothing), ginkgo=ginkgo_sweep.provided.sweep_when_due
+    )
     absence_repository = providers.Singleton(ClickHouseAbsenceRepository, store)
     adjustment_repository = providers.Selector(
         layout,
@@ -364,7 +130,7 @@ class Container(containers.DeclarativeContainer):
     quality_repository = providers.Singleton(ClickHouseQualityRepository, store)
     outbox = providers.Singleton(ClickHouseOutbox, store)
     reference_repository = providers.Singleton(ClickHouseReferenceRepository, store)
-    clock_store = providers.Resource(_clock_store, settings, store)
+    clock_store = providers.Resource(opening.opened_clock_store, settings, store)
     version_clock = providers.Singleton(ClickHouseVersionClock, clock_store, clock)
 
     trading_calendar = providers.Singleton(
@@ -373,23 +139,23 @@ class Container(containers.DeclarativeContainer):
         providers.Object(ExchangeCalendarsTradingCalendar),
     )
 
-    redis_or_memory = providers.Callable(_redis_or_memory, settings)
-    redis = providers.Resource(_redis, settings, clock)
+    redis_or_memory = providers.Callable(opening.redis_or_memory, settings)
+    redis = providers.Resource(opening.opened_redis, settings, clock)
     plain_call_budget = providers.Selector(
         redis_or_memory,
         memory=providers.Singleton(InMemoryCallBudget, clock),
-        redis=providers.Singleton(_redis_budget, redis, clock, settings),
+        redis=providers.Singleton(opening.redis_budget, redis, clock, settings),
     )
     call_budget = providers.Singleton(NotingCallBudget, plain_call_budget, clock)
     call_lease = providers.Selector(
         redis_or_memory,
         memory=providers.Singleton(InMemoryCallLease, clock),
-        redis=providers.Singleton(RedisCallLease, redis, providers.Callable(_of_group, settings, "lease")),
+        redis=providers.Singleton(RedisCallLease, redis, providers.Callable(opening.of_group, settings, "lease")),
     )
     started_marks = providers.Selector(
         redis_or_memory,
         memory=providers.Singleton(InMemoryStartedMarks, clock),
-        redis=providers.Singleton(RedisStartedMarks, redis, providers.Callable(_of_group, settings, "started")),
+        redis=providers.Singleton(RedisStartedMarks, redis, providers.Callable(opening.of_group, settings, "started")),
     )
     heartbeats = providers.Selector(
         redis_or_memory,
@@ -405,10 +171,12 @@ class Container(containers.DeclarativeContainer):
     plain_alert_memory = providers.Selector(
         redis_or_memory,
         memory=providers.Singleton(InMemoryAlertMemory, clock),
-        redis=providers.Singleton(RedisAlertMemory, redis, clock, providers.Callable(_of_group, settings, "alert")),
+        redis=providers.Singleton(
+            RedisAlertMemory, redis, clock, providers.Callable(opening.of_group, settings, "alert")
+        ),
     )
     alert_memory = providers.Singleton(ObservedAlertMemory, plain_alert_memory, metrics)
-    tushare = providers.Resource(_tushare, settings, call_budget, clock)
+    tushare = providers.Resource(opening.opened_tushare, settings, call_budget, clock)
     archive = providers.Singleton(FileArchive, settings.provided.sources.files)
     policy = providers.Singleton(lambda settings: settings.worker.policy, settings)
     plain_bar_source = providers.Selector(
@@ -463,13 +231,13 @@ class Container(containers.DeclarativeContainer):
         layout, native=retrying_tick_source, ginkgo=providers.Singleton(GinkgoTickSource, retrying_tick_source)
     )
 
-    kafka_or_memory = providers.Callable(_kafka_or_memory, settings)
+    kafka_or_memory = providers.Callable(opening.kafka_or_memory, settings)
     kafka_config = providers.Singleton(
         lambda settings, node: settings.kafka_config(f"ginkgo_data.{node}"), settings, node_id
     )
     topics = providers.Singleton(KafkaTopics, kafka_config)
-    producer = providers.Resource(_kafka_producer, kafka_config, topics)
-    broker = providers.Singleton(_broker, settings, clock)
+    producer = providers.Resource(opening.opened_producer, kafka_config, topics)
+    broker = providers.Singleton(opening.made_broker, settings, clock)
     command_stream = providers.Selector(
         kafka_or_memory,
         memory=providers.Factory(InMemoryCommandStream, providers.Object(decode_command), broker),
@@ -514,7 +282,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         pool=pool,
         lease=call_lease,
-        limits=providers.Singleton(_collector_limits, settings),
+        limits=providers.Singleton(worker_wiring.collector_limits, settings),
         rules=settings.provided.quality.rule_set,
     )
     coverage_reader = providers.Singleton(
@@ -535,7 +303,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         pool=pool,
         lease=call_lease,
-        limits=providers.Singleton(_collector_limits, settings),
+        limits=providers.Singleton(worker_wiring.collector_limits, settings),
         rules=settings.provided.quality.rule_set,
     )
     adjustment_collector = providers.Selector(
@@ -599,12 +367,16 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
     )
     create_topics = providers.Selector(
-        kafka_or_memory, memory=providers.Object(_nothing), kafka=topics.provided.create_own
+        kafka_or_memory, memory=providers.Object(worker_wiring.nothing), kafka=topics.provided.create_own
     )
     restore_topics = providers.Selector(
-        kafka_or_memory, memory=providers.Object(_nothing), kafka=providers.Callable(_restore, topics)
+        kafka_or_memory,
+        memory=providers.Object(worker_wiring.nothing),
+        kafka=providers.Callable(worker_wiring.restoration, topics),
     )
-    prepare = providers.Singleton(_prepare, store, pool, settings.provided.worker.concurrency, create_topics, sweep)
+    prepare = providers.Singleton(
+        worker_wiring.preparation, store, pool, settings.provided.worker.concurrency, create_topics, sweep
+    )
     start_fault: providers.Provider[str | None] = providers.Object(None)
     reload = providers.Singleton(NoReload, notifications, start_fault)
     freshness = providers.Singleton(
@@ -641,5 +413,5 @@ class Container(containers.DeclarativeContainer):
         metrics=metrics,
         spans=spans,
     )
-    worker_options = providers.Singleton(_worker_options, settings, node_id)
-    worker = providers.Factory(_worker, worker_parts, worker_options, metrics)
+    worker_options = providers.Singleton(worker_wiring.worker_options, settings, node_id)
+    worker = providers.Factory(worker_wiring.made_worker, worker_parts, worker_options, metrics)
