@@ -1,4 +1,4 @@
-"""Write the documents that are generated from the program: docs/rules.md, and the schemas below docs/schemas.
+"""Write the documents that are generated from the program: docs/rules.md, docs/api.md, docs/schemas, docs/contracts.
 
 A test compares each with what this would write, so a change of the program shows as a change of its documents.
 """
@@ -8,7 +8,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import yaml
+
+from api_reference import api_markdown
 from ginkgo_data.adapters.kafka.report_wire import REPORT_KEY, report_schema
+from ginkgo_data.entrypoints.contracts import asyncapi, schemas
 from ginkgo_data.entrypoints.rule_words import rules_markdown
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -19,6 +23,11 @@ def documents() -> dict[str, str]:
     return {
         "rules.md": rules_markdown(),
         f"schemas/{REPORT_KEY}.schema.json": json.dumps(report_schema(), indent=2) + "\n",
+        "api.md": api_markdown(),
+        "contracts/asyncapi.yaml": yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True, width=120),
+    } | {
+        f"contracts/{name}": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        for name, schema in schemas().items()
     }
 
 

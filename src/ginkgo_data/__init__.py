@@ -1,5 +1,5 @@
-# Upstream: entrypoints.cli
-# Downstream: entrypoints.{hosted, library, settings}
+# Upstream: entrypoints.{cli, contracts}
+# Downstream: adapters.gtm.status, domain.model.worker, entrypoints.{gtm, gtm_cli, hosted, library, settings}
 # Role: The map of the package, and its public names, loaded when first used
 """Market-data collection worker of the Ginkgo quant platform.
 

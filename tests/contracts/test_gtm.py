@@ -219,6 +219,13 @@ def test_only_rows_that_lost_are_removed_whatever_ids_others_gave(
     assert sorted(close for *_, close in crud.stored()) == [9.0, 9.0, 9.0, 9.0, 9.0, 11.0]
 
 
+def test_rows_between_those_that_are_written_stay_as_they_are(crud: FakeBarCRUD, repository: GtmBarRepository) -> None:
+    crud.put(*(host_row(uuid="", timestamp=datetime(2024, 1, day)) for day in (2, 3, 4)))
+    crud.put(host_row(timestamp=THIRD, close=Decimal("9.50")))
+    repository.write(bars(sessions=["2024-01-02", "2024-01-04"], closes=[11.0, 11.1], version=2))
+    assert [close for *_, close in crud.stored()] == [11.0, 9.0, 9.5, 11.1]
+
+
 def test_a_row_at_no_midnight_is_no_daily_bar(crud: FakeBarCRUD, repository: GtmBarRepository) -> None:
     crud.put(host_row(timestamp=datetime(2024, 1, 2, 8)), host_row(timestamp=THIRD))
     assert held(repository) == {CODE_A: ["2024-01-03"]}

@@ -93,6 +93,15 @@ def test_a_row_that_cannot_be_read_is_rejected_with_its_place_and_proves_nothing
     assert (len(alone.batch), len(alone.rejects), len(alone.absences)) == (0, 1, 0)
 
 
+def test_a_session_whose_row_cannot_be_read_is_not_absent() -> None:
+    days = ["20240108", "20240109", "20240110"]
+    answers = pd.concat([frame(trade_date=[day]) for day in days], ignore_index=True)
+    answers["close"] = [1.0, "n/a", 1.0]
+    answer = GtmBarSource(Answering(answers)).fetch(by_code([WHOLE], "2024-01-08", "2024-01-10"))
+    assert isinstance(answer, Rows)
+    assert (len(answer.batch), len(answer.rejects), len(answer.absences)) == (2, 1, 0)
+
+
 def test_missing_numbers_are_null_and_zeros_stay_for_validation_to_find() -> None:
     answer = ask(frame(open=[0.0], close=[float("nan")], amount=[pd.NA]))
     (row,) = answer.batch.table.to_pylist()

@@ -1,4 +1,4 @@
-"""Reloads, good and bad, while commands flow: nothing is lost or done twice, and every worker says what came of each."""
+"""Reloads, good and bad, while commands flow: nothing is lost or done twice, every worker says what came of each."""
 
 from __future__ import annotations
 

@@ -48,6 +48,16 @@ def test_a_worker_takes_the_memory_of_its_columns_from_the_c_library_unless_told
     assert said.split() == ["8", pool]
 
 
+def test_arrow_does_not_load_pandas_in_a_worker_and_who_wants_it_has_it_all_the_same() -> None:
+    program = (
+        "import sys, pyarrow as pa; from ginkgo_data.entrypoints.process_memory import keep_little; keep_little(); "
+    )
+    program += "pa.array(['a']); pa.schema([('a', pa.string())]).empty_table(); print('pandas' in sys.modules); "
+    program += "import pandas; print(pandas.Series([1]).sum())"
+    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert said.split() == ["False", "1"]
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not tell the memory of a process")
 def test_four_times_as_many_bars_take_no_more_memory(database: Callable[[], str]) -> None:
     few = measured(database(), BARS, flush_rows=FLUSH_ROWS)

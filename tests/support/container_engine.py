@@ -1,8 +1,8 @@
 """A container engine for the tests of the image: one that answers already, or one of this session's own.
 
-One's own is Debian's dockerd, started by root with its data in a temporary folder, without a bridge and without a rule of
-the firewall: what it starts is reached on a network made for it (`network`), or not at all. A guardian ends it, with
-all containers and networks, when the one who started it ends, however that is.
+One's own is Debian's dockerd, started by root with its data in a temporary folder, without a bridge and without a rule
+of the firewall: what it starts is reached on a network made for it (`network`), or not at all. A guardian ends it,
+with all containers and networks, when the one who started it ends, however that is.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.containers import EngineFailed, compose_command
 from support.processes import StartFailed
 
 _SECONDS = 60.0
 _START_SECONDS = 60.0
-_WAYS = ("docker compose", "docker-compose")
 _GUARDIAN = """
 folder=$1; shift
 export DOCKER_HOST=unix://$folder/docker.sock
@@ -32,30 +32,33 @@ docker ps -aq | xargs -r docker rm -f -v >/dev/null 2>&1
 docker network prune -f >/dev/null 2>&1
 kill "$engine"
 wait "$engine"
+umount "$folder"/exec/netns/* 2>/dev/null
 rm -rf "$folder"
 """
-
-
-class EngineFailed(Exception):
-    """The engine did not do what it was told; the message says what it answered."""
 
 
 class ContainerEngine:
     """An engine by its socket, none being the client's own choice. `origin` says what it is."""
 
     def __init__(self, socket: str | None, origin: str, compose: str) -> None:
-        self.environment: dict[str, str] = {**os.environ, **({"DOCKER_HOST": socket} if socket else {})}
+        self.environment: dict[str, str] = {"DOCKER_HOST": socket} if socket else {}
+        """What tells docker's client, and Compose, which engine it is."""
         self.origin = origin
         self.compose_command = compose
         """How Compose is called: ``docker compose`` or ``docker-compose``."""
 
-    def docker(self, *words: str, seconds: float = _SECONDS, environment: Mapping[str, str] | None = None) -> str:
+    def docker(self, *words: str, seconds: float = _SECONDS) -> str:
         """Run docker's client and return what it printed. Raises `EngineFailed`."""
-        return self._run(["docker", *words], seconds, environment or {})
-
-    def compose(self, *words: str, seconds: float = _SECONDS, environment: Mapping[str, str] | None = None) -> str:
-        """Run Compose and return what it printed. Raises `EngineFailed`."""
-        return self._run([*self.compose_command.split(), *words], seconds, environment or {})
+        command, environment = ["docker", *words], {**os.environ, **self.environment}
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False, env=environment
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EngineFailed(f"docker {words[0]}: {error}") from error
+        if done.returncode:
+            raise EngineFailed(f"docker {words[0]}: {done.stdout[-4000:].strip()}\n{done.stderr[-4000:].strip()}")
+        return done.stdout.strip()
 
     def has_image(self, name: str) -> bool:
         """Whether the image is there."""
@@ -75,25 +78,12 @@ class ContainerEngine:
         finally:
             self.docker("network", "rm", name)
 
-    def _run(self, words: list[str], seconds: float, more: Mapping[str, str]) -> str:
-        shown = " ".join(words[:3])
-        environment = {**self.environment, **more}
-        try:
-            done = subprocess.run(
-                words, capture_output=True, text=True, timeout=seconds, check=False, env=environment, errors="replace"
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise EngineFailed(f"{shown}: {error}") from error
-        if done.returncode:
-            raise EngineFailed(f"{shown}: {done.stdout[-4000:].strip()}\n{done.stderr[-4000:].strip()}")
-        return done.stdout.strip()
-
 
 def engine_missing() -> str | None:
     """Say what keeps the tests from having an engine, if anything does. Nothing is started."""
     if not shutil.which("docker"):
         return "docker is not on PATH (Debian: apt-get install docker.io docker-compose debootstrap)"
-    if _compose_command() is None:
+    if compose_command() is None:
         return "neither `docker compose` nor `docker-compose` works"
     if _answers(os.environ):
         return None
@@ -105,7 +95,7 @@ def engine_missing() -> str | None:
 @contextmanager
 def container_engine() -> Iterator[ContainerEngine]:
     """Give an engine; ask `engine_missing` first. Raises `StartFailed`."""
-    compose = _compose_command()
+    compose = compose_command()
     assert compose is not None
     if _answers(os.environ):
         yield ContainerEngine(None, "container engine that was there", compose)
@@ -140,14 +130,7 @@ def _own_engine() -> Iterator[str]:
 
 
 def _answers(environment: Mapping[str, str]) -> bool:
-    return _succeeds(["docker", "version", "--format", "{{.Server.Version}}"], environment)
-
-
-def _compose_command() -> str | None:
-    return next((way for way in _WAYS if _succeeds([*way.split(), "version"], os.environ)), None)
-
-
-def _succeeds(words: list[str], environment: Mapping[str, str]) -> bool:
+    words = ["docker", "version", "--format", "{{.Server.Version}}"]
     try:
         done = subprocess.run(words, capture_output=True, timeout=15.0, check=False, env=dict(environment))
     except (OSError, subprocess.TimeoutExpired):

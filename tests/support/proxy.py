@@ -30,9 +30,7 @@ def _nothing(connection: int, of_client: bool, piece: bytes) -> None:
 class TcpProxy:
     """Forwards connections that come to `host` to `target_port` (of `target_host`) until it is cut or closed."""
 
-    def __init__(
-        self, target_port: int, target_host: str = HOST, heard: Heard = _nothing, host: str = HOST
-    ) -> None:
+    def __init__(self, target_port: int, target_host: str = HOST, heard: Heard = _nothing, host: str = HOST) -> None:
         self.port = free_port()
         self.address = f"{host}:{self.port}"
         self._host = host

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from pytest_docker.plugin import DockerComposeExecutor
 
 from support.container_engine import ContainerEngine
 from support.worker_image import ROOT, WorkerImage
@@ -25,7 +28,7 @@ _PATIENCE = 120.0
 
 
 class WorkerContainers:
-    """One project of Compose. `environment` is what the second file changes of the shipped one's; all values are texts."""
+    """One project of Compose. `environment` is what the second file changes in the shipped one's environments."""
 
     def __init__(
         self,
@@ -41,12 +44,15 @@ class WorkerContainers:
         self.config = directory / "config" / "data_worker.yml"
         self._secrets = directory / "secrets"
         self._second = directory / "test.yml"
-        self._variables = {
-            "COMPOSE_PROJECT_NAME": self.project,
+        variables = {
+            **engine.environment,
             "GINKGO_DATA_IMAGE": image.name,
             "GINKGO_DATA_CONFIG_DIR": str(self.config.parent),
             "GINKGO_DATA_SECRETS_DIR": str(self._secrets),
         }
+        told = shlex.join(f"{name}={value}" for name, value in variables.items())
+        files = [str(COMPOSE_FILE), str(self._second)]
+        self._asking = DockerComposeExecutor(f"env {told} {engine.compose_command}", files, self.project)
         for folder in (self.config.parent, self._secrets):
             folder.mkdir()
             folder.chmod(0o755)
@@ -72,7 +78,7 @@ class WorkerContainers:
         self._compose("up", "-d", "--no-deps", "--no-build", *scale, SERVICE)
 
     def run(self, service: str) -> str:
-        """Run a service that ends, to its end, and return what it printed. Raises `EngineFailed`."""
+        """Run a service that ends, to its end, and return what it printed; fails where it does."""
         return self._compose("run", "--rm", "--no-deps", "-T", service)
 
     def down(self) -> None:
@@ -134,6 +140,4 @@ class WorkerContainers:
         return "\n".join([found, *checks, self.logs()[-20_000:]])
 
     def _compose(self, *words: str) -> str:
-        files = [word for file in (COMPOSE_FILE, self._second) for word in ("-f", str(file))]
-        # The project's own .env is not for tests: a variable of the environment wins over it.
-        return self.engine.compose("-p", self.project, *files, *words, seconds=180.0, environment=self._variables)
+        return bytes(self._asking.execute(shlex.join(words))).decode("utf-8", "replace")

@@ -57,11 +57,7 @@ def _base(engine: ContainerEngine) -> tuple[str, str]:
     made = subprocess.run(
         ["sh", str(ROOT / "scripts" / "test_base_image.sh")], stdout=subprocess.PIPE, text=True, timeout=900, check=True
     )
-    changes = [
-        word
-        for name in ("SSL_CERT_FILE", "PIP_CERT")
-        for word in ("--change", f"ENV {name}={_CERTIFICATES}")
-    ]
+    changes = [word for name in ("SSL_CERT_FILE", "PIP_CERT") for word in ("--change", f"ENV {name}={_CERTIFICATES}")]
     # This machine's certificates are the test base's alone; nothing of them is in the Dockerfile.
     engine.docker("import", *changes, "--change", "ENV UV_SYSTEM_CERTS=1", made.stdout.strip(), _TEST_BASE)
     return _TEST_BASE, origin

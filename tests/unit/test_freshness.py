@@ -12,7 +12,7 @@ from ginkgo_data.domain.model.coverage import AbsenceReason, Absences
 from ginkgo_data.domain.model.errors import StoreUnavailable
 from ginkgo_data.domain.model.quality import AlertKind, Severity
 from ginkgo_data.domain.model.series import DAILY
-from ginkgo_data.domain.services.freshness import WatchedDataset, FreshnessWatch
+from ginkgo_data.domain.services.freshness import FreshnessWatch, WatchedDataset
 from support.bars import bars
 from support.stack import SESSIONS, Stack, listed
 

@@ -23,6 +23,7 @@ from ginkgo_data.domain.services.inspection import (
     Inspection,
     inspect_neighbours,
 )
+from ginkgo_data.domain.services.listings import Listing, Listings
 from ginkgo_data.domain.services.rule_set import RuleSet, Subject
 from ginkgo_data.domain.services.rules import DEFAULT_RULES
 from support.bars import CODE_A, CODE_B, bars, business_days, market
@@ -247,6 +248,20 @@ def test_the_whole_market_is_read_without_a_list_of_codes_and_far_apart_sessions
     looking.findings()
     assert [codes for codes, _, _ in store.asked] == [None, None]
     assert [last for _, _, last in store.asked] == [date(2023, 12, 31), date(2024, 3, 17)]
+
+
+def test_of_codes_that_were_not_listed_before_nothing_is_read() -> None:
+    store = Reads()
+    day = int((DAYS[3] - np.datetime64("1970-01-01", "D")).astype(np.int64))
+    known = Listings({CODE_A: Listing(listed=day), CODE_B: Listing(listed=day - 1)})
+    looking = Inspection(store, InMemoryTradingCalendar(DAYS, date(2024, 3, 29)), DEFAULT_RULES, known)
+    for code in (CODE_A, CODE_B):
+        looking.add(request(bars(code, DAYS[3:5]), (code,)), bars(code, DAYS[3:5]))
+    looking.findings()
+    assert store.asked == [([CODE_B], date(2023, 11, 23), date(2024, 1, 3))]
+    looking.add(request(bars(CODE_A, DAYS[3:5]), (CODE_A,)), bars(CODE_A, DAYS[3:5]))
+    assert looking.findings()[0].rule == "stale_copy"
+    assert len(store.asked) == 1
 
 
 def test_without_a_rule_that_looks_back_nothing_is_read() -> None:

@@ -131,7 +131,7 @@ def schema() -> dict[str, Any]:
         model = _model_called(name)
         if model is None:
             continue
-        for key, text in _attribute_texts(model).items():
+        for key, text in attribute_texts(model).items():
             if key in section["properties"]:
                 section["properties"][key].setdefault("description", text)
     return whole
@@ -148,7 +148,7 @@ def section_text(section: type[BaseModel]) -> str:
 
 
 def _entries(section: type[BaseModel], path: Key, *, optional: bool) -> Iterator[Entry]:
-    texts = _attribute_texts(section)
+    texts = attribute_texts(section)
     for name, field in section.model_fields.items():
         key = (*path, name)
         below = _section_of(field.annotation)
@@ -221,8 +221,8 @@ def _model_called(name: str) -> type[BaseModel] | None:
 
 
 @lru_cache
-def _attribute_texts(model: type[BaseModel]) -> dict[str, str]:
-    """Return the docstrings below the attributes of `model`; none where the source is not at hand."""
+def attribute_texts(model: type) -> dict[str, str]:
+    """Return the docstrings below the attributes of a class; none where the source is not at hand."""
     try:
         tree = ast.parse(inspect.getsource(sys.modules[model.__module__]))
     except (OSError, TypeError):
@@ -233,8 +233,10 @@ def _attribute_texts(model: type[BaseModel]) -> dict[str, str]:
             continue
         for line, below in zip(node.body, node.body[1:], strict=False):
             is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and is_text:
-                found[line.target.id] = _one_line(str(below.value.value))  # type: ignore[attr-defined]
+            targets: list[ast.expr] = line.targets if isinstance(line, ast.Assign) else []
+            name = line.target if isinstance(line, ast.AnnAssign) else next(iter(targets), None)
+            if isinstance(name, ast.Name) and is_text:
+                found[name.id] = _one_line(str(below.value.value))  # type: ignore[attr-defined]
     return found
 
 

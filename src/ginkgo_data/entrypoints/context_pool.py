@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: entrypoints.{opening, worker_wiring}
 # Downstream: none
 # Role: A pool whose calls run in the context of whoever sent them
 """Contexts (`contextvars`) end at the border of a thread; here they do not."""

@@ -75,7 +75,7 @@ class Generations:
         """Return a container of `settings`; nothing of it is made yet, and the present one goes on."""
         found = Container(settings=settings)
         for name in self._kept(changes):
-            getattr(found, name).override(self._origin[name])
+            getattr(found, name).override(_handed_on(self._origin[name]))
         return found
 
     def rebuilt(self, changes: Iterable[Change]) -> tuple[str, ...]:
@@ -107,6 +107,11 @@ class Generations:
         return frozenset(
             name for name, prefixes in KEPT.items() if not any(key.startswith(prefixes) for key in keys if prefixes)
         )
+
+
+def _handed_on(origin: providers.Provider[Any]) -> providers.Provider[Any]:
+    """Return a provider that asks `origin`. One that overrides another itself would keep its whole container alive."""
+    return providers.Callable(lambda: origin())
 
 
 def _close(parts: Mapping[str, providers.Provider[Any]]) -> None:

@@ -21,7 +21,9 @@ import typer
 
 from ginkgo_data.entrypoints import worker_cli
 
-app = typer.Typer(help="Worker management.", no_args_is_help=True)  # its name is the host's affair
+app = typer.Typer(
+    help="Worker management.", no_args_is_help=True, add_completion=False
+)  # its name is the host's affair
 
 
 @app.command()

@@ -1,5 +1,5 @@
-# Upstream: ginkgo_data
-# Downstream: entrypoints.{container, loading, settings, worker}, dependency_injector
+# Upstream: entrypoints.gtm, ginkgo_data
+# Downstream: domain.model.errors, entrypoints.{container, loading, settings, worker}, dependency_injector
 # Role: DataWorker with the constructor that Ginkgo's GTM calls: it wires itself
 """`DataWorker` as a host program makes it: `from ginkgo_data import DataWorker`."""
 

@@ -3,6 +3,9 @@
 # Role: How the process of a worker comes by the memory of its columns, and gives it back
 """A worker's threads hand batches to each other, and allocators keep for each thread what another one gave back.
 
+Arrow itself loads pandas, where it is installed, at the first list it is given: a quarter of a second and 50 MiB, for
+nothing, since none of our columns are pandas'.
+
 Measured on 20 million daily bars: 401 MiB resident at the peak as Python comes, 400 with the C library as Arrow's
 allocator, 373 with two of its arenas besides; in shorter runs in turn 25 MiB less, and as fast.
 """
@@ -11,7 +14,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 import pyarrow as pa
 
@@ -26,10 +33,31 @@ def keep_little() -> None:
     """Let Arrow take memory from the C library, and that keep it in two places instead of one for each thread.
 
     For the whole process and before it has threads: for one of ours only, not for a host program. A C library that
-    is not glibc has no such places.
+    is not glibc has no such places. Arrow does without pandas from then on; whoever wants that imports it as ever.
     """
+    _let_arrow_miss_pandas()
     if not os.environ.get(POOL):
         pa.set_memory_pool(pa.system_memory_pool())
     if not os.environ.get(ARENAS):
         with suppress(AttributeError, OSError):
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _FEW)
+
+
+def _let_arrow_miss_pandas() -> None:
+    hidden = _NoPandas()
+    sys.meta_path.insert(0, hidden)
+    try:
+        pa.array([None])  # it looks once, and remembers that there was none
+    finally:
+        sys.meta_path.remove(hidden)
+
+
+class _NoPandas:
+    """Finds that there is no pandas, and leaves every other module to the finders after it."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError(f"{fullname} is not for Arrow", name=fullname)
+        return None

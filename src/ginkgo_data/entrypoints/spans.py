@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{container, parts}
+# Upstream: entrypoints.{opening, parts}
 # Downstream: none
 # Role: What becomes of steps outside this process: spans of a trace, or nothing
 """Steps as spans. Without an exporter there are none."""

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.cli
+# Upstream: entrypoints.{cli, gtm_cli}
 # Downstream: adapters.kafka, domain.model, entrypoints, dependency_injector, typer
 # Role: `ginkgo-data worker`: a worker as a process, its signals and its exit codes
 """``ginkgo-data worker start``.

@@ -18,6 +18,7 @@ from ginkgo_data.adapters.kafka.topics import KafkaTopics
 from ginkgo_data.adapters.tushare.client import BUDGET_SHARE
 from ginkgo_data.domain.model.errors import TransientError
 from ginkgo_data.domain.services.collector import CollectorLimits
+from ginkgo_data.domain.services.tally import Watch
 from ginkgo_data.entrypoints.context_pool import ContextPool
 from ginkgo_data.entrypoints.parts import WorkerOptions, WorkerParts
 from ginkgo_data.entrypoints.settings import Settings
@@ -81,9 +82,11 @@ def _share_of_a_round(settings: Settings) -> int | None:
     return max(1, int(per_minute * settings.worker.round_budget / 60 / settings.worker.fleet_size))
 
 
-def made_worker(parts: WorkerParts, options: WorkerOptions, metrics: PrometheusMetrics) -> DataWorker:
+def made_worker(
+    parts: WorkerParts, options: WorkerOptions, metrics: PrometheusMetrics, watch: Watch | None = None
+) -> DataWorker:
     """Return a worker whose health the metrics show."""
-    made = DataWorker(parts, options)
+    made = DataWorker(parts, options, watch)
     metrics.show(made.health)
     return made
 

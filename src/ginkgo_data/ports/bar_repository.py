@@ -1,4 +1,4 @@
-# Upstream: adapters.{clickhouse, memory}, domain.services, entrypoints.freshness_parts, ports
+# Upstream: adapters, domain.services, entrypoints.freshness_parts, ports.{adjustment_repository, tick_repository}
 # Downstream: domain.model.{bars, coverage, series}
 # Role: Port: stored bars, and what of them is held
 """Where bars are kept."""

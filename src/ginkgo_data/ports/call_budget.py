@@ -1,4 +1,4 @@
-# Upstream: adapters.resilience.call_budget, adapters.tushare.client, entrypoints.container
+# Upstream: adapters.gtm.bar_source, adapters.resilience.call_budget, adapters.tushare.client, entrypoints.opening
 # Downstream: none
 # Role: Port: the vendor's quota, shared by the fleet
 """The call budget: the scarce thing."""

@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse, entrypoints.{container, doctor, show_schema}
+# Upstream: adapters.clickhouse, entrypoints.{doctor, opening, show_schema, worker_wiring}
 # Downstream: adapters.clickhouse.{config, errors}, domain.model.{errors, steps}, clickhouse_connect, pyarrow
 # Role: One connection to the store, server or embedded engine, with the pinned settings of every insert
 """The client: SQL in, Arrow out, and inserts that are stored when they return.

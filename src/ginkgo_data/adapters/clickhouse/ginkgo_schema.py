@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.ginkgo_tick_tables, entrypoints.container
+# Upstream: adapters.clickhouse.ginkgo_tick_tables, entrypoints.opening
 # Downstream: adapters.clickhouse.{client, sql}, domain.model.errors, pyarrow
 # Role: Ginkgo's tables: made where they are missing, refused by column where they do not fit
 """The tables that are not ours. Upstream's own DDL makes them; they are never altered."""

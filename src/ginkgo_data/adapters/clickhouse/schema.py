@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{container, doctor, show_schema}
+# Upstream: entrypoints.{doctor, opening, show_schema}
 # Downstream: adapters.clickhouse.{client, sql, tables, views}, domain.model.errors, pyarrow
 # Role: The versioned schema: apply what is missing, tell what is applied, check that the tables fit
 """Migrations of the native layout.

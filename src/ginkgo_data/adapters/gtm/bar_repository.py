@@ -1,5 +1,5 @@
 # Upstream: none
-# Downstream: adapters.gtm, domain.model, ports.bar_repository, numpy
+# Downstream: adapters.gtm.{host, host_rows, host_table, row_ids}, domain.model, ports.bar_repository, numpy
 # Role: Port bar_repository through a host's BarCRUD: daily bars as traded, settled by id
 """Daily bars in a host's own store, reached through its BarCRUD.
 
@@ -180,7 +180,7 @@ def _lacking(want: Wanted, rows: Sequence[Stored]) -> tuple[Wanted, int] | None:
         return want, 0
     greatest = _greatest(rows)
     rank = greatest.rank
-    if want.version > rank.version or (want.version == rank.version and not rank.ours):
+    if want.version > rank.version:
         return want, 0
     if want.version == rank.version and want.units != greatest.units:
         return want, min(rank.counter + 1, LARGEST_COUNTER)

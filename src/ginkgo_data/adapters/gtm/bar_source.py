@@ -1,5 +1,5 @@
 # Upstream: none
-# Downstream: adapters.gtm, domain.model, ports.call_budget, numpy, pyarrow
+# Downstream: adapters.gtm.{errors, frames, host}, domain.model, ports.call_budget, numpy, pyarrow
 # Role: Port bar_source through a host's source of daily bars, with the proof that it can give
 """Daily bars from a source of the host, such as Ginkgo's ``GinkgoTushare``.
 

@@ -1,4 +1,4 @@
-# Upstream: adapters.gtm
+# Upstream: adapters.gtm, entrypoints.gtm
 # Downstream: domain.model.errors
 # Role: What the objects of a host must have, as Protocols, and the check that they have it
 """Shapes of the host's objects, as Ginkgo has them; any object with these methods will do."""

@@ -1,5 +1,5 @@
 # Upstream: adapters.gtm.bar_repository
-# Downstream: adapters.gtm.{host, host_rows, row_ids}, domain.model.{errors, steps}
+# Downstream: adapters.gtm.{host, host_rows}, domain.model.{errors, steps}
 # Role: Daily bars of a host's BarCRUD: found, added and removed, without believing what it cannot know
 """The three calls that a BarCRUD is asked, and what makes them safe.
 
@@ -28,9 +28,10 @@ from ginkgo_data.adapters.gtm.host_rows import (
 from ginkgo_data.domain.model.errors import GinkgoDataError, StoreUnavailable
 from ginkgo_data.domain.model.steps import step
 
-CODES_AT_ONCE = 500
-IDS_AT_ONCE = 1000
-"""Values in one ``IN (…)``: the host sends each as a parameter of its own."""
+CODES_AT_ONCE = 1000
+IDS_AT_ONCE = 4000
+"""Values in one ``IN (…)``. ClickHouse takes a statement of 256 KiB, and each delete costs it the same whatever it
+names: 4000 ids and as many codes are 200 KiB."""
 
 Answer = TypeVar("Answer")
 Filters = dict[str, Any]

@@ -1,5 +1,5 @@
 # Upstream: none
-# Downstream: adapters.gtm, domain.model.{fetch, reference, steps}, pyarrow
+# Downstream: adapters.gtm.{errors, frames, host}, domain.model.{fetch, reference, steps}, pyarrow
 # Role: Port reference_source through a host's source: its securities and the exchange's days
 """Securities and trading days from a source of the host, such as Ginkgo's ``GinkgoTushare``.
 

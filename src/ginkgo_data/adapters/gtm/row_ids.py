@@ -1,4 +1,4 @@
-# Upstream: adapters.gtm.{host_table, bar_repository}
+# Upstream: adapters.gtm.{bar_repository, host_rows}
 # Downstream: none
 # Role: Ids of rows that we write through a host: a UUIDv7 tells when its row was fetched
 """Row ids, one at a time, in the format of the ginkgo layout: each reads what the other has written.

@@ -23,6 +23,7 @@ from ginkgo_data.adapters.kafka.errors import broker_errors
 from ginkgo_data.adapters.kafka.outage import Outage
 from ginkgo_data.adapters.kafka.reading_places import ReadingPlaces
 from ginkgo_data.adapters.kafka.records import record_of
+from ginkgo_data.adapters.kafka.weakly import weakly
 from ginkgo_data.domain.model.commands import CommandMessage, ProbeHeartbeat, ReloadConfig
 from ginkgo_data.domain.model.delivery import Delivery
 from ginkgo_data.ports.command_stream import CommandDecoder
@@ -125,7 +126,7 @@ class KafkaBroadcasts:
 
     def _open(self) -> Consumer:
         with broker_errors("opening a reader of broadcasts"):
-            return Consumer(self._config.reader_options(), error_cb=self._on_error, logger=CLIENT_LOG)
+            return Consumer(self._config.reader_options(), error_cb=weakly(self._on_error), logger=CLIENT_LOG)
 
     def _on_error(self, error: KafkaError) -> None:
         # Idle disconnects are reported as errors too; only a fatal one means anything.

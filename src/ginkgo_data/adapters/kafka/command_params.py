@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka.{letter_replay, wire}, entrypoints.send
+# Upstream: adapters.kafka.{letter_replay, wire}, entrypoints.{contracts, send}
 # Downstream: adapters.kafka.{command_fields, command_shapes, wire_json}, domain.model.{commands, errors}, pydantic
 # Role: Command words with their parameters, from the wire to domain commands and back
 """The table of command words; what is written back uses the specification's names."""

@@ -1,5 +1,5 @@
-# Upstream: adapters.kafka.{command_params, heartbeat_wire, report_wire, wire}
-# Downstream: adapters.kafka.{command_fields, wire_json}, domain.model.{commands, errors, series}, pydantic
+# Upstream: adapters.kafka.{command_params, heartbeat_wire, report_wire, wire}, entrypoints.contracts
+# Downstream: adapters.kafka.{command_fields, field_schemas, wire_json}, domain.model, pydantic
 # Role: Shapes of command parameters, with both of the wire's names for each
 """One pydantic shape per kind of command; keys that a shape does not know are ignored.
 
@@ -13,8 +13,9 @@ from datetime import date
 from functools import partial
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, WithJsonSchema, model_validator
 
+from ginkgo_data.adapters.kafka import field_schemas
 from ginkgo_data.adapters.kafka.command_fields import (
     EVERYTHING,
     codes_of,
@@ -35,11 +36,20 @@ UPDATE_SESSIONS = 5
 SELECTOR_MAX_AGE_HOURS = 12.0
 """`update_selector` arrives hourly; the universe is asked for again only after this long."""
 
-CodesField: TypeAlias = Annotated[tuple[str, ...] | None, PlainValidator(codes_of)]
-DayField: TypeAlias = Annotated[date | None, PlainValidator(day_of)]
-FlagField: TypeAlias = Annotated[bool, PlainValidator(flag_of)]
-FrequencyField: TypeAlias = Annotated[Frequency | None, PlainValidator(partial(word_of, Frequency))]
-AdjustField: TypeAlias = Annotated[Adjust | None, PlainValidator(partial(word_of, Adjust))]
+CodesField: TypeAlias = Annotated[tuple[str, ...] | None, PlainValidator(codes_of), WithJsonSchema(field_schemas.CODES)]
+DayField: TypeAlias = Annotated[date | None, PlainValidator(day_of), WithJsonSchema(field_schemas.DAY)]
+FlagField: TypeAlias = Annotated[bool, PlainValidator(flag_of), WithJsonSchema(field_schemas.FLAG)]
+FrequencyField: TypeAlias = Annotated[
+    Frequency | None,
+    PlainValidator(partial(word_of, Frequency)),
+    WithJsonSchema(field_schemas.word_of(Frequency, "Length of a bar; 1d where left out.")),
+]
+AdjustField: TypeAlias = Annotated[
+    Adjust | None,
+    PlainValidator(partial(word_of, Adjust)),
+    WithJsonSchema(field_schemas.word_of(Adjust, "Price adjustment; none where left out.")),
+]
+_A_CODE = ConfigDict(json_schema_extra={"anyOf": [{"required": ["code"]}, {"required": ["codes"]}]})
 
 
 class WireShape(BaseModel):
@@ -123,7 +133,7 @@ class BarParams(Selection, Range, Flags):
     frequency: FrequencyField = None
     adjust_type: AdjustField = None
     adjust: AdjustField = None
-    days: Annotated[int | None, PlainValidator(sessions_of)] = None
+    days: Annotated[int | None, PlainValidator(sessions_of), WithJsonSchema(field_schemas.SESSIONS)] = None
 
     @model_validator(mode="after")
     def _whole_market_by_name(self) -> BarParams:
@@ -156,6 +166,8 @@ class BarParams(Selection, Range, Flags):
 class AdjustmentParams(Selection, Flags):
     """Parameters of `adjustfactor`."""
 
+    model_config = _A_CODE
+
     def command(self) -> CollectAdjustmentFactors:
         """Return the command; without a code it is malformed, as it is upstream."""
         return CollectAdjustmentFactors(codes=self.required(), full=self.full, force=self.again)
@@ -163,6 +175,8 @@ class AdjustmentParams(Selection, Flags):
 
 class TickParams(Selection, Range, Flags):
     """Parameters of `tick`."""
+
+    model_config = _A_CODE
 
     def command(self) -> CollectTicks:
         """Return the command; without a code it is malformed, as it is upstream."""
@@ -172,8 +186,10 @@ class TickParams(Selection, Range, Flags):
 class SecuritiesParams(WireShape):
     """Parameters of `stockinfo` and `update_selector`."""
 
-    market: Annotated[str | None, PlainValidator(text_of)] = None
-    max_age_hours: Annotated[float | None, PlainValidator(hours_of)] = None
+    market: Annotated[str | None, PlainValidator(text_of), WithJsonSchema(field_schemas.TEXT)] = None
+    """The vendor's word for a board; all where left out."""
+    max_age_hours: Annotated[float | None, PlainValidator(hours_of), WithJsonSchema(field_schemas.HOURS)] = None
+    """Only if the last refresh is older; `update_selector` has 12 where it is left out."""
 
     def command(self, word: str) -> SyncSecurities:
         """Return the command that `word` and these parameters ask for."""

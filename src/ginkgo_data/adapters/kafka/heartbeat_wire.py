@@ -1,5 +1,5 @@
 # Upstream: entrypoints.{container, operator_parts, status}
-# Downstream: adapters.kafka.{command_fields, command_shapes, wire_json}, domain.model.{errors, worker}, pydantic
+# Downstream: adapters.kafka, domain.model.{errors, worker}, pydantic
 # Role: Heartbeats as the one JSON object that upstream's readers and the specification's both take, and back
 """A heartbeat on the wire: what upstream's code writes (flat), the specification's keys and ours beside it.
 
@@ -17,11 +17,11 @@ from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 
 from ginkgo_data.adapters.kafka.command_fields import ZONE, time_of
 from ginkgo_data.adapters.kafka.command_shapes import faults_in
-from ginkgo_data.adapters.kafka.wire_json import Json, plain, shown
+from ginkgo_data.adapters.kafka.messages import HeartbeatMessage
+from ginkgo_data.adapters.kafka.wire_json import Json, clean, plain, plain_object, shown
 from ginkgo_data.domain.model.errors import SchemaMismatch
 from ginkgo_data.domain.model.worker import Heartbeat, WorkerStats, WorkerStatus
 
-COMPONENT = "data_worker"
 _WORDS = {status.name.lower(): status for status in WorkerStatus}
 """Upstream's five words."""
 
@@ -32,29 +32,27 @@ def encode_heartbeat(heartbeat: Heartbeat) -> Json:
     `stats` holds `WorkerStats` by its own names, which are the specification's, and upstream's `errors` and
     `last_heartbeat` (seconds since 1970).
     """
-    stats = plain(heartbeat.stats)
-    assert isinstance(stats, dict)
-    return {
-        "status": heartbeat.status.name.lower(),
-        "timestamp": heartbeat.sent_at.astimezone(ZONE).replace(tzinfo=None).isoformat(),
-        "node_id": heartbeat.node_id,
-        "stats": stats
-        | {
-            "errors": heartbeat.stats.messages_failed,
-            "last_heartbeat": heartbeat.sent_at.timestamp(),
-            "uptime_seconds": plain(heartbeat.uptime_seconds),
-        },
-        "component_type": COMPONENT,
-        "component_id": heartbeat.node_id,
-        "host": heartbeat.host,
-        "pid": heartbeat.pid,
-        "status_code": int(heartbeat.status),
-        "status_name": heartbeat.status.name,
-        "degraded": heartbeat.degraded is not None,
-        "reason": plain(heartbeat.degraded),
-        "since": plain(heartbeat.degraded_since),
-        "progress": plain(heartbeat.progress),
+    stats = plain_object(heartbeat.stats) | {
+        "errors": heartbeat.stats.messages_failed,
+        "last_heartbeat": heartbeat.sent_at.timestamp(),
+        "uptime_seconds": plain(heartbeat.uptime_seconds),
     }
+    return HeartbeatMessage(
+        status=heartbeat.status.name.lower(),
+        timestamp=heartbeat.sent_at.astimezone(ZONE).replace(tzinfo=None).isoformat(),
+        node_id=heartbeat.node_id,
+        stats=stats,
+        component_type="data_worker",
+        component_id=heartbeat.node_id,
+        host=heartbeat.host,
+        pid=heartbeat.pid,
+        status_code=int(heartbeat.status),
+        status_name=heartbeat.status.name,
+        degraded=heartbeat.degraded is not None,
+        reason=None if heartbeat.degraded is None else clean(heartbeat.degraded),
+        since=heartbeat.degraded_since.isoformat() if heartbeat.degraded_since else None,
+        progress=plain_object(heartbeat.progress),
+    ).model_dump()
 
 
 def _status(value: object) -> WorkerStatus:

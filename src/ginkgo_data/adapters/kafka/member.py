@@ -22,6 +22,7 @@ from ginkgo_data.adapters.kafka.errors import MISSING_TOPIC_CODES, RebuildNeeded
 from ginkgo_data.adapters.kafka.holding import Place
 from ginkgo_data.adapters.kafka.membership import Membership
 from ginkgo_data.adapters.kafka.records import moment_of, offsets_of, places_of, record_of, shown_places
+from ginkgo_data.adapters.kafka.weakly import weakly
 from ginkgo_data.domain.model.delivery import Partition
 
 log = logging.getLogger(__name__)
@@ -51,10 +52,16 @@ class Member:
         """Topics that cannot be read, with the broker's words."""
         with broker_errors(f"joining group {config.group_id}"):
             self._consumer = Consumer(
-                config.consumer_options(), on_commit=self._on_commit, error_cb=self._on_error, logger=CLIENT_LOG
+                config.consumer_options(),
+                on_commit=weakly(self._on_commit),
+                error_cb=weakly(self._on_error),
+                logger=CLIENT_LOG,
             )
             self._consumer.subscribe(
-                config.subscription, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+                config.subscription,
+                on_assign=weakly(self._on_assign),
+                on_revoke=weakly(self._on_revoke),
+                on_lost=weakly(self._on_lost),
             )
 
     def turn(self) -> None:

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: entrypoints.{container, contracts}
 # Downstream: adapters.kafka, domain.model.quality, ports.notifications
 # Role: Port notifications on Kafka: reports, alerts and events on the notification topic
 """Telling waits for nothing: the acknowledgement comes later. Failures are counted, an outage is logged once."""

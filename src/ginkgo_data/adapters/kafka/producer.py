@@ -1,5 +1,5 @@
-# Upstream: adapters.kafka, entrypoints.{container, letters, operator_parts}
-# Downstream: adapters.kafka.{client_log, config, errors}, domain.model.{errors, steps, work_context}, confluent_kafka
+# Upstream: adapters.kafka, entrypoints.{letters, opening, operator_parts}
+# Downstream: adapters.kafka, domain.model.{errors, steps, work_context}, confluent_kafka
 # Role: Records out: idempotent, acknowledged by all replicas, awaited with a deadline
 """The producer of the family: `send` waits for the acknowledgement, `post` does not.
 
@@ -19,6 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from ginkgo_data.adapters.kafka.client_log import CLIENT_LOG
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.errors import TopicMissing, broker_errors, translated
+from ginkgo_data.adapters.kafka.weakly import weakly
 from ginkgo_data.domain.model.errors import BrokerUnavailable, GinkgoDataError
 from ginkgo_data.domain.model.steps import step
 from ginkgo_data.domain.model.work_context import outgoing_headers
@@ -190,7 +191,7 @@ class KafkaProducer:
 
     def _open(self) -> Producer:
         with broker_errors("opening a producer"):
-            return Producer(self._config.producer_options(), logger=CLIENT_LOG, error_cb=self._on_error)
+            return Producer(self._config.producer_options(), logger=CLIENT_LOG, error_cb=weakly(self._on_error))
 
     def _on_error(self, error: KafkaError) -> None:
         # Idle disconnects are reported as errors; a fatal one comes back with the next record as well.

@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka.notifications, entrypoints.{request_watch, show_quality}
+# Upstream: adapters.kafka.notifications, entrypoints.{contracts, request_watch, show_quality}
 # Downstream: adapters.kafka.{command_shapes, wire_json}, domain.model.{errors, quality}, pydantic
 # Role: Quality reports as JSON objects and back, for the notification topic and the store
 """A report on the wire has the names of `DataQualityReport`.

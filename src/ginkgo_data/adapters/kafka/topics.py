@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka.topic_check, entrypoints.{container, doctor, show_topics, status}
+# Upstream: adapters.kafka.topic_check, entrypoints
 # Downstream: adapters.kafka.{config, errors}, domain.model.errors, confluent_kafka
 # Role: Topics: our own are made where they are missing, all are described, none is ever deleted
 """The topics this program lives on.

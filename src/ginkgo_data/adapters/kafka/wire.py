@@ -1,5 +1,5 @@
-# Upstream: adapters.kafka.{config, letter_replay, work_queue}, entrypoints.{container, quickstart, send, worker_cli}
-# Downstream: adapters.kafka, domain.model, pydantic
+# Upstream: adapters.kafka.{config, letter_replay, work_queue}, entrypoints
+# Downstream: adapters.kafka, domain.model.{commands, delivery, disposition, errors, work_context}, pydantic
 # Role: Commands on the wire: any sender's bytes to a delivery, a command of ours to bytes
 """The wire of commands.
 
@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
-from pydantic import PlainValidator, ValidationError
+from pydantic import PlainValidator, ValidationError, WithJsonSchema
 
+from ginkgo_data.adapters.kafka import field_schemas
 from ginkgo_data.adapters.kafka.command_fields import LONGEST_TEXT, ZONE, text_of, time_of
 from ginkgo_data.adapters.kafka.command_params import OWN_WORDS, command_of, narrowed, params_of
 from ginkgo_data.adapters.kafka.command_shapes import WireShape, faults_in
@@ -49,17 +50,25 @@ def _word(value: object) -> str:
     return value
 
 
-class Envelope(WireShape):
-    """All keys that any sender puts around a command."""
+TextField: TypeAlias = Annotated[str | None, PlainValidator(text_of), WithJsonSchema(field_schemas.TEXT)]
 
-    command: Annotated[str, PlainValidator(_word)]
-    params: Annotated[Mapping[str, object], PlainValidator(_params)] = {}
-    timestamp: Annotated[datetime | None, PlainValidator(time_of)] = None
-    request_id: Annotated[str | None, PlainValidator(text_of)] = None
-    message_id: Annotated[str | None, PlainValidator(text_of)] = None
-    correlation_id: Annotated[str | None, PlainValidator(text_of)] = None
-    trace_id: Annotated[str | None, PlainValidator(text_of)] = None
-    source: Annotated[str | None, PlainValidator(text_of)] = None
+
+class Envelope(WireShape):
+    """All keys that any sender puts around a command; others are ignored."""
+
+    command: Annotated[str, PlainValidator(_word), WithJsonSchema(field_schemas.WORD)]
+    params: Annotated[Mapping[str, object], PlainValidator(_params), WithJsonSchema(field_schemas.PARAMS)] = {}
+    timestamp: Annotated[datetime | None, PlainValidator(time_of), WithJsonSchema(field_schemas.TIME)] = None
+    """When it was sent; else when the broker got it."""
+    request_id: TextField = None
+    """Names the request in outcomes, reports and answers; else `message_id`, `correlation_id` or the record's place."""
+    message_id: TextField = None
+    """KafkaService's name for it."""
+    correlation_id: TextField = None
+    trace_id: TextField = None
+    """Else the header of that name, else `traceparent`."""
+    source: TextField = None
+    """Who sent it."""
 
 
 def decode_command(record: RawRecord) -> Delivery:

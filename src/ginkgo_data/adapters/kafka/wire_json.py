@@ -98,6 +98,13 @@ def plain(value: object, depth: int = 0) -> object:
     return _plain_container(value, depth)
 
 
+def plain_object(value: object) -> Json:
+    """Return `plain` of a mapping or a dataclass."""
+    made = plain(value)
+    assert isinstance(made, dict)
+    return made
+
+
 def _plain_container(value: object, depth: int) -> object:
     if depth >= _DEEPEST:
         return shown(value)

@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka, entrypoints.quickstart
+# Upstream: adapters.kafka, entrypoints.{contracts, quickstart}
 # Downstream: adapters.kafka.{command_fields, wire_json}, domain.model.{delivery, disposition, errors}
 # Role: Headers of work records: where a command first stood, how often it was tried, when it is due
 """A work record holds what is left of a command; its history travels in headers, read by `lineage_of`.
@@ -30,7 +30,9 @@ class WorkHeader(StrEnum):
     DELIVERY_ID = "ginkgo-delivery-id"
     """Delivery id of the command's first record: its identity, however often it is parked."""
     ATTEMPT = "ginkgo-attempt"
+    """Faults of the command so far."""
     PIECE = "ginkgo-piece"
+    """Rounds it was worked in."""
     SINCE = "ginkgo-since"
     """When the first record was put on Kafka (ISO, zoned)."""
     NOT_BEFORE = "ginkgo-not-before"
@@ -40,9 +42,11 @@ class WorkHeader(StrEnum):
     FIRST_ERROR = "ginkgo-first-error"
     """Why it was parked the first time."""
     ORIGIN_TOPIC = "ginkgo-origin-topic"
+    """Topic of the first record."""
     ORIGIN_PARTITION = "ginkgo-origin-partition"
+    """Partition of the first record."""
     ORIGIN_OFFSET = "ginkgo-origin-offset"
-    """Where the first record stands, or stood."""
+    """Offset at which the first record stands, or stood."""
 
 
 _ORIGIN = (WorkHeader.ORIGIN_TOPIC, WorkHeader.ORIGIN_PARTITION, WorkHeader.ORIGIN_OFFSET)

@@ -1,4 +1,4 @@
-# Upstream: adapters.memory.{broadcasts, command_stream, work_queue}, entrypoints.container
+# Upstream: adapters.memory.{broadcasts, command_stream, work_queue}, entrypoints.opening
 # Downstream: adapters.memory.partition_log, domain.model.{delivery, stream}, ports.clock
 # Role: A broker in memory: partitioned logs, one consumer group of one member, its committed offsets
 """The part of a broker that outlives its clients: what was put and what was committed."""

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: entrypoints.opening
 # Downstream: domain.model.work_context, opentelemetry
 # Role: Spans of rounds, commands, vendor calls and inserts; a command's span is a child of its sender's
 """Steps as spans of OpenTelemetry, with a provider of their own: a host's global one is left alone."""

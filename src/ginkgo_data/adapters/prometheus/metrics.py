@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: entrypoints.{opening, worker_wiring}
 # Downstream: adapters.prometheus.worker_collector, domain.model.{health, measures}, prometheus_client
 # Role: Port metrics on Prometheus, in a registry of its own, and the page that Prometheus reads
 """One registry per worker: two workers of one process do not add up, and nothing is global."""

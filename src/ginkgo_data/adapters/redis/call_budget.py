@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{container, status}
+# Upstream: entrypoints.{opening, status}
 # Downstream: adapters.redis, domain.model.errors, ports.clock
 # Role: Port call_budget in Redis: one sliding minute per key for the fleet, a share of it while Redis is away
 """The fleet's quota."""

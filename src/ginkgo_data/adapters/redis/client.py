@@ -1,4 +1,4 @@
-# Upstream: adapters.redis, entrypoints.{container, operator_parts, status}
+# Upstream: adapters.redis, entrypoints.{opening, operator_parts, status}
 # Downstream: adapters.redis.{config, errors}, domain.model.{errors, steps}, ports.clock, redis
 # Role: One thread-safe client: connected when first asked, every call with a deadline, pauses after a failure
 """The client all parts of one worker share.

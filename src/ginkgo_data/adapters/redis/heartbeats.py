@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{container, operator_parts}
+# Upstream: entrypoints.{container, contracts, operator_parts}
 # Downstream: adapters.redis.client, domain.model.{errors, worker}
 # Role: Port heartbeats in Redis: one key per node, with an end
 """Heartbeats where upstream's readers look for them: `heartbeat:data_worker:{node_id}`, one JSON each."""

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.{container, operator_parts, status}
+# Upstream: entrypoints.{container, opening, operator_parts, status}
 # Downstream: domain.model.bars
 # Role: The host's clock, read in the exchange's zone
 """The clock of the machine the worker runs on."""

@@ -1,4 +1,4 @@
-# Upstream: adapters.tushare.{adjustment_source, bar_source, reference_source}, entrypoints.{container, status}
+# Upstream: adapters.tushare, entrypoints.{opening, status, worker_wiring}
 # Downstream: adapters.tushare, domain.model.{fetch, steps}, ports.{call_budget, clock}, httpx, pyarrow
 # Role: One thread-safe client of the Tushare HTTP API: budget, call, classification, pages
 """Asking Tushare. A call ends as a `Frame` that is complete, or as an `Unknown` that says why it is not."""

@@ -1,4 +1,4 @@
-# Upstream: adapters.kafka, adapters.opentelemetry.spans, entrypoints.{log_output, outcomes, round}
+# Upstream: adapters.gtm.glog, adapters.kafka, adapters.opentelemetry.spans, entrypoints.{log_output, outcomes, round}
 # Downstream: domain.model.{commands, delivery}
 # Role: What is being worked in this context: the ids that log lines and outgoing records carry
 """Ids of the present work, for whoever writes a line or a record about it: nobody hands them through.

@@ -1,4 +1,4 @@
-# Upstream: adapters.{kafka, memory, prometheus, redis}, domain.{model, services}, entrypoints, ports.heartbeats
+# Upstream: adapters, domain.{model, services}, entrypoints, ginkgo_data, ports.heartbeats
 # Downstream: domain.model.errors
 # Role: States of a worker with their transitions, its counters, and its heartbeat
 """The life of a worker, as values."""

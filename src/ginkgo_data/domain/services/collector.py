@@ -1,4 +1,4 @@
-# Upstream: domain.services.session_job, entrypoints.{container, dispatch}
+# Upstream: domain.services.session_job, entrypoints.{container, dispatch, worker_wiring}
 # Downstream: domain.{model, services}, ports
 # Role: Use case: make the coverage of bars complete (coverage, plan, fetch, validate, write, read back)
 """The main job of the house.
@@ -199,6 +199,7 @@ class _Job:
         leasing = Leasing(parts.lease, parts.clock, self.pace, has.name, window, since)
         # Of a range in the past `newest` is its own last session: no row can be of the future then.
         present = newest if command.end is None or command.end >= parts.clock.now().date() else None
+        listings = Listings.of(securities)
         gathering = Gathering(
             parts.source,
             parts.versions,
@@ -208,9 +209,9 @@ class _Job:
             present,
             self.pace,
             leasing.extend,
-            Listings.of(securities),
+            listings,
             parts.rules,
         )
-        inspection = Inspection(parts.bars, parts.calendar, parts.rules)
+        inspection = Inspection(parts.bars, parts.calendar, parts.rules, listings)
         gaps = GapJudge(parts.absences, parts.versions, parts.rules, has.name, has.extent is None)
         return Completion(has, landing, leasing, gathering, inspection, gaps, self.tally, self.pace.watch)

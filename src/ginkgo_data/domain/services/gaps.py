@@ -1,5 +1,5 @@
 # Upstream: domain.services.{collector, completion}
-# Downstream: domain.model.{coverage, quality, series}, domain.services.{grid, rule_set}, numpy, pyarrow
+# Downstream: domain.model, domain.services.{grid, rule_set}, ports.{bar_repository, version_clock}, numpy
 # Role: Gaps judged session by session: many codes are the collector's fault, a single one is probably a suspension
 """What a complete answer has no row of, beside the other codes of that session.
 

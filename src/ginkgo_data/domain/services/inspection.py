@@ -23,6 +23,7 @@ from ginkgo_data.domain.model.quality import Finding
 from ginkgo_data.domain.model.series import Adjust, Frequency, Series
 from ginkgo_data.domain.services import neighbour_checks as neighbour
 from ginkgo_data.domain.services import session_checks as session
+from ginkgo_data.domain.services.listings import Listings
 from ginkgo_data.domain.services.neighbours import Longs, Neighbours
 from ginkgo_data.domain.services.rule_set import Rule, RuleSet, Subject
 from ginkgo_data.domain.services.session_checks import MinuteSessions
@@ -64,6 +65,8 @@ class Inspection:
     bars: BarRepository
     calendar: TradingCalendar
     rules: RuleSet
+    listings: Listings = field(default_factory=Listings)
+    """Before a code was listed there is nothing to read."""
     _waiting: list[BarBatch] = field(default_factory=list)
     _market: bool = False
 
@@ -78,26 +81,32 @@ class Inspection:
         if not self._waiting:
             return ()
         batch = BarBatch.concat(self._waiting, self._waiting[0].series)
-        codes = None if self._market else batch.codes()
+        codes = batch.codes()
         days = np.unique(batch.table["session"].to_numpy().astype("datetime64[D]"))
         rules = self.rules.of(batch.series, _subject(batch.series))
         if batch.series.frequency is Frequency.DAY:
             found = self._behind_history(batch, codes, days, rules)
         else:
-            found = inspect_sessions(batch, self._daily(codes, days, rules), rules)
+            found = inspect_sessions(batch, self._daily(None if self._market else codes, days, rules), rules)
         self._waiting.clear()
         self._market = False
         return found.findings
 
-    def _behind_history(
-        self, batch: BarBatch, codes: list[str] | None, days: Sessions, rules: tuple[Rule, ...]
-    ) -> Inspected:
-        begins = np.unique(_first_days(batch))
-        spans = [(max(first - LOOK_BACK, FIRST_SESSION), last - timedelta(days=1)) for first, last in _spans(begins)]
-        parts = [self.bars.read(codes, batch.series, first, last) for first, last in spans if first <= last]
-        history = BarBatch.concat(parts, batch.series)
-        sessions = self.calendar.sessions(min(spans[0][0], days[0].item()), days[-1].item())
-        return inspect_neighbours(batch, history, sessions, rules)
+    def _behind_history(self, batch: BarBatch, codes: list[str], days: Sessions, rules: tuple[Rule, ...]) -> Inspected:
+        begins = _first_days(batch)
+        listed = self.listings.tables(codes).listed[:-1]
+        older = listed < begins.astype(np.int64)
+        spans = [
+            (max(first - LOOK_BACK, FIRST_SESSION), last - timedelta(days=1))
+            for first, last in _spans(np.unique(begins[older]))
+        ]
+        asked = (
+            None if self._market else [code for code, is_older in zip(codes, older.tolist(), strict=True) if is_older]
+        )
+        parts = [self.bars.read(asked, batch.series, first, last) for first, last in spans if first <= last]
+        earliest = min([days[0].item(), *(first for first, _ in spans)])
+        sessions = self.calendar.sessions(earliest, days[-1].item())
+        return inspect_neighbours(batch, BarBatch.concat(parts, batch.series), sessions, rules)
 
     def _daily(self, codes: list[str] | None, days: Sessions, rules: tuple[Rule, ...]) -> BarBatch:
         """Return the daily bars beside minute ones: as traded, since no adjustment changes a volume."""
@@ -122,6 +131,8 @@ def _first_days(batch: BarBatch) -> Sessions:
 
 def _spans(days: Sessions) -> list[tuple[date, date]]:
     """Return the first and the last of each run of `days` (ascending) without a gap longer than what is read before."""
+    if not len(days):
+        return []
     parts = np.split(days, np.flatnonzero(np.diff(days).astype(np.int64) > LOOK_BACK.days) + 1)
     return [(part[0].item(), part[-1].item()) for part in parts]
 
