@@ -17,7 +17,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test containers check bench soak coverage clean
+.PHONY: help quickstart test containers check audit bench soak coverage clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
@@ -39,6 +39,10 @@ check: $(DEV) ## Check style, types, layers and file headers
 	@$(PY) -m mypy tests/typing
 	@$(BIN)/lint-imports
 	@$(PY) scripts/check_headers.py
+
+audit: ## Look the pinned versions up among known vulnerabilities (asks a service on the network, so check does not)
+	@python3 -m venv build/audit && build/audit/bin/pip install -q pip-audit
+	@build/audit/bin/pip-audit --disable-pip --no-deps -r constraints.txt $(ARGS)
 
 bench: $(DEV) ## Measure the figures the design promises (benchmarks/*.py)
 	@set -e; for bench in benchmarks/*.py; do echo "== $$bench"; $(PY) $$bench $(ARGS); done

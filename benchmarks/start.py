@@ -3,8 +3,8 @@
 One run on real servers (Kafka, Redis; ClickHouse's engine behind an HTTP front of the tests), all on this machine.
 Which libraries that are is found first: every module from outside this package and the standard library that a worker
 has imported when it beats as RUNNING. Then, in turn, a worker is started, and a process that imports these modules and
-nothing else; the heartbeat is looked for in Redis every few milliseconds. The resident set is that of the worker
-seconds later, with nothing to do.
+nothing else; the heartbeat is looked for in Redis every few milliseconds. Bytecode is kept, as it is in the image and
+wherever a package was installed. The resident set is that of the worker seconds later, with nothing to do.
 Usage: python benchmarks/start.py [--runs 7] [--idle 5]
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -53,6 +54,7 @@ from ginkgo_data.entrypoints.program import main
 main()
 """
 _PROGRAM = ("-m", "ginkgo_data.entrypoints.program")
+_COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 _PATIENCE = 60.0
 
 
@@ -64,7 +66,7 @@ class Started(ServerProcess):
         self._redis = redis.Redis.from_url(fleet.settings["redis"]["url"])
         self._key = f"heartbeat:data_worker:{self.node_id}"
         words = [sys.executable, *program, "worker", "start", "--config", str(fleet.config), "--node-id", self.node_id]
-        super().__init__("worker", words, log, self._runs, _PATIENCE, env={"NO_PROXY": "*"})
+        super().__init__("worker", words, log, self._runs, _PATIENCE, env={"NO_PROXY": "*", **_COMPILED})
 
     def _runs(self) -> bool:
         beat = self._redis.get(self._key)
@@ -97,7 +99,7 @@ def libraries(fleet: Fleet, folder: Path) -> list[str]:
 def bare(names: str) -> float:
     """Return the seconds of a process that imports `names`."""
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", _IMPORT, names], check=True)
+    subprocess.run([sys.executable, "-c", _IMPORT, names], check=True, env={**os.environ, **_COMPILED})
     return time.perf_counter() - began
 
 

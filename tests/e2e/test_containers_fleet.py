@@ -7,6 +7,10 @@ Run by `make containers`; it takes about three minutes.
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -63,6 +67,9 @@ def test_four_workers_are_healthy_and_do_four_hundred_commands(deployed, record_
     record_property("seconds_until_four_healthy", round(seconds, 1))
     print(f"four workers healthy after {seconds:.1f} s")
     assert seconds < 30.0
+    idle = [workers.resident(container) for container in workers.running()]
+    print(f"resident sets of idle workers: {', '.join(f'{size:.0f}' for size in idle)} MiB")
+    assert max(idle) < 150
     send(deployed, FIRST)
     fleet.drain()
     assert fleet.differences(FIRST) == []
@@ -129,10 +136,21 @@ def test_the_image_has_what_runs_and_nothing_else(deployed, record_property):
         "image", "inspect", "-f", "{{.Config.User}} {{.Config.StopSignal}} {{json .Config.Healthcheck.Test}}", name
     )
     assert config == '10001:10001 SIGTERM ["CMD","ginkgo-data","health"]'
+    assert engine.docker("run", "--rm", "--network", "none", name, "version").startswith("ginkgo-data ")
     size = int(engine.docker("image", "inspect", "-f", "{{.Size}}", name)) / 2**20
     record_property("image_mib", round(size))
     print(f"image: {size:.0f} MiB")
     assert size < 600
+
+
+def test_a_script_says_what_the_image_weighs_and_how_long_a_worker_takes_to_start(deployed):
+    words = [sys.executable, str(ROOT / "scripts" / "image_report.py"), deployed.image.name, "--runs", "3"]
+    environment = {**os.environ, **deployed.engine.environment}
+    said = subprocess.run(words, check=True, capture_output=True, text=True, env=environment, timeout=120).stdout
+    print(said)
+    assert re.search(r"^image \S+: \d+ MiB$", said, re.MULTILINE)
+    (seconds,) = re.findall(r"^start ([\d.]+) s ", said, re.MULTILINE)
+    assert 0.1 < float(seconds) < 10.0
 
 
 def test_the_builder_is_shown_what_the_image_is_made_of_and_nothing_else(deployed, tmp_path):

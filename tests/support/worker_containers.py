@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import time
@@ -82,9 +83,9 @@ class WorkerContainers:
         return self._compose("run", "--rm", "--no-deps", "-T", service)
 
     def down(self) -> None:
-        """Remove all containers."""
+        """Remove everything of the project."""
         self._compose("kill")
-        self._compose("rm", "-f", "-s", "-v")
+        self._compose("down", "-v", "--remove-orphans")
 
     def running(self) -> list[str]:
         """The ids of the workers that run."""
@@ -107,6 +108,11 @@ class WorkerContainers:
     def pid(self, container: str) -> int:
         """The process of a container, as this machine counts."""
         return int(self.inspect(container, "{{.State.Pid}}"))
+
+    def resident(self, container: str) -> float:
+        """MiB of memory that a worker's process has."""
+        status = Path(f"/proc/{self.pid(container)}/status").read_text("ascii")
+        return int(re.findall(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)[0]) / 1024
 
     def kill(self, container: str) -> None:
         """Kill a worker's process (SIGKILL) behind the engine's back."""

@@ -32,10 +32,6 @@ from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseRefer
 from ginkgo_data.adapters.clickhouse.revision_repository import ClickHouseRevisionRepository
 from ginkgo_data.adapters.clickhouse.tick_repository import ClickHouseTickRepository
 from ginkgo_data.adapters.clickhouse.version_clock import ClickHouseVersionClock
-from ginkgo_data.adapters.files.archive import FileArchive
-from ginkgo_data.adapters.files.bar_source import FilesBarSource
-from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
-from ginkgo_data.adapters.files.tick_source import FilesTickSource
 from ginkgo_data.adapters.kafka.broadcasts import KafkaBroadcasts
 from ginkgo_data.adapters.kafka.command_stream import KafkaCommandStream
 from ginkgo_data.adapters.kafka.dead_letters import KafkaDeadLetters
@@ -81,7 +77,7 @@ from ginkgo_data.domain.services.reporting import Reporter
 from ginkgo_data.domain.services.session_job import JobParts
 from ginkgo_data.domain.services.telling import Telling
 from ginkgo_data.domain.services.ticks import TickCollector
-from ginkgo_data.entrypoints import opening, worker_wiring
+from ginkgo_data.entrypoints import file_sources, opening, worker_wiring
 from ginkgo_data.entrypoints.dispatch import Dispatcher
 from ginkgo_data.entrypoints.freshness_parts import freshness_watch, look_of
 from ginkgo_data.entrypoints.parts import NoReload, WorkerParts
@@ -177,12 +173,12 @@ class Container(containers.DeclarativeContainer):
     )
     alert_memory = providers.Singleton(ObservedAlertMemory, plain_alert_memory, metrics)
     tushare = providers.Resource(opening.opened_tushare, settings, call_budget, clock)
-    archive = providers.Singleton(FileArchive, settings.provided.sources.files)
+    archive = providers.Singleton(file_sources.file_archive, settings.provided.sources.files)
     policy = providers.Singleton(lambda settings: settings.worker.policy, settings)
     plain_bar_source = providers.Selector(
         providers.Callable(lambda settings: settings.sources.bars[0], settings),
         tushare=providers.Singleton(TushareBarSource, tushare),
-        files=providers.Singleton(FilesBarSource, settings.provided.sources.files, archive),
+        files=providers.Singleton(file_sources.bars_of_files, settings.provided.sources.files, archive),
     )
     observed_bar_source = providers.Singleton(
         ObservedBarSource, plain_bar_source, settings.provided.sources.bars[0], metrics, clock
@@ -194,7 +190,7 @@ class Container(containers.DeclarativeContainer):
     plain_reference_source = providers.Selector(
         providers.Callable(lambda settings: (settings.sources.reference or settings.sources.bars)[0], settings),
         tushare=providers.Singleton(TushareReferenceSource, tushare),
-        files=providers.Singleton(FilesReferenceSource, settings.provided.sources.files, archive),
+        files=providers.Singleton(file_sources.reference_of_files, settings.provided.sources.files, archive),
     )
     observed_reference_source = providers.Singleton(
         ObservedReferenceSource,
@@ -221,7 +217,7 @@ class Container(containers.DeclarativeContainer):
     )
     plain_tick_source = providers.Selector(
         settings.provided.sources.tick_source,
-        files=providers.Singleton(FilesTickSource, settings.provided.sources.files),
+        files=providers.Singleton(file_sources.ticks_of_files, settings.provided.sources.files),
     )
     observed_tick_source = providers.Singleton(
         ObservedTickSource, plain_tick_source, settings.provided.sources.tick_source, metrics, clock

@@ -78,9 +78,10 @@ def start(
     ] = False,
 ) -> None:
     """Collect what the commands on Kafka ask for, until it is told to stop (SIGTERM, Ctrl-C)."""
-    from ginkgo_data.entrypoints.process_memory import keep_little
+    from ginkgo_data.entrypoints.process_memory import keep_little, rest_collector
 
     keep_little()
+    rest_collector()
     given = {"worker.node_id": node_id, "worker.group_id": group_id, "worker.auto_offset_reset": auto_offset}
     overrides: dict[str, object] = {key: value for key, value in given.items() if value is not None}
     if debug:
@@ -151,6 +152,7 @@ def _serve(
     from ginkgo_data.entrypoints.container import Container
     from ginkgo_data.entrypoints.health_server import HealthServer
     from ginkgo_data.entrypoints.log_output import set_up_logging
+    from ginkgo_data.entrypoints.process_memory import wake_collector
     from ginkgo_data.entrypoints.reloading import Reloading
 
     container = Container(settings=loaded.settings)
@@ -176,6 +178,7 @@ def _serve(
     page = HealthServer(data_worker.health, container.metrics())
     data_worker.start()
     _show_page(page, loaded.settings)
+    wake_collector()
     if embedded:
         feeder = threading.Thread(target=_feed, args=(container, data_worker, stop), daemon=True)
         feeder.start()

@@ -1,4 +1,4 @@
-# Upstream: adapters.files.{bar_source, reference_source}, entrypoints.{container, quickstart}
+# Upstream: adapters.files.{bar_source, reference_source}, entrypoints.{file_sources, quickstart}
 # Downstream: adapters.files.{config, errors, formats, keys, rows, scanning, tables}, domain.model.{errors, series}
 # Role: The files of an archive: found, indexed once, watched for change, read on demand
 """An archive is one file or a folder of files. Its index is built at first use, and again where a file's stamp changes.

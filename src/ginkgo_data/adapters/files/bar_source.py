@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: entrypoints.file_sources
 # Downstream: adapters.files, domain.model.{bars, errors, fetch, quality, series}, numpy, pyarrow
 # Role: Bars from an archive of files
 """The files source: CSV, Parquet and TDX archives behind the port of a vendor."""

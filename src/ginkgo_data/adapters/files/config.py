@@ -1,4 +1,4 @@
-# Upstream: adapters.files, entrypoints.data_sections
+# Upstream: adapters.files, entrypoints.{data_sections, file_sources}
 # Downstream: adapters.files.formats, domain.model.series, pydantic
 # Role: What a file archive is told: where it is, and what its files do not say themselves
 """Configuration of the files source."""

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: entrypoints.file_sources
 # Downstream: adapters.files.{archive, config, rows}, domain.model.{codes, errors, fetch, reference}, pyarrow
 # Role: Securities seen in an archive of files
 """An archive names no securities, but it shows which codes had bars, and since when."""

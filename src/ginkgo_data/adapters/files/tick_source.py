@@ -1,4 +1,4 @@
-# Upstream: entrypoints.container
+# Upstream: entrypoints.file_sources
 # Downstream: adapters.files, domain.model.{coverage, errors, fetch, ticks}, ports.tick_source, numpy, pyarrow
 # Role: Ticks from an archive of files
 """The files source of ticks: CSV and Parquet lists of trades behind the port of a vendor."""
