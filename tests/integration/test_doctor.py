@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.fleet import Fleet
+from support.operated_fleet import OperatedFleet
 from support.processes import HOST, free_port
 from support.tushare_server import TushareServer
 from support.vendor import MarketSpec
@@ -12,7 +12,7 @@ from support.vendor import MarketSpec
 
 @pytest.fixture
 def fleet(kafka_server, redis_server):
-    fleet = Fleet(kafka_server, redis_server.url)
+    fleet = OperatedFleet(kafka_server, redis_server.url)
     yield fleet
     fleet.close()
 

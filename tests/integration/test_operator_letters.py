@@ -11,13 +11,13 @@ from ginkgo_data.adapters.kafka.letter_wire import CUT_VALUE, LetterHeader, dead
 from ginkgo_data.adapters.kafka.wire import decode_command
 from ginkgo_data.domain.model.delivery import Partition, RawRecord
 from ginkgo_data.domain.model.disposition import DeadLetter
-from support.fleet import Fleet, demand
 from support.kafka_broker import read_all
+from support.operated_fleet import OperatedFleet, demand
 
 
 @pytest.fixture
 def fleet(kafka_server):
-    fleet = Fleet(kafka_server)
+    fleet = OperatedFleet(kafka_server)
     fleet.make_topics()
     yield fleet
     fleet.close()
@@ -151,6 +151,6 @@ def test_the_latest_of_a_key_counts_and_records_that_are_no_letters_are_passed_o
 
 
 def test_without_the_topic_it_is_said_what_to_type(kafka_server):
-    ended = Fleet(kafka_server).run("dlq", "list")
+    ended = OperatedFleet(kafka_server).run("dlq", "list")
     assert ended.code == 1
     assert "ginkgo-data topics apply" in ended.err

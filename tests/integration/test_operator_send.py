@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from support.fleet import Fleet, outcome
 from support.kafka_broker import until
+from support.operated_fleet import OperatedFleet, outcome
 from support.processes import HOST, free_port
 
 
 @pytest.fixture
 def fleet(kafka_server, redis_server):
-    fleet = Fleet(kafka_server, redis_server.url)
+    fleet = OperatedFleet(kafka_server, redis_server.url)
     fleet.make_topics()
     yield fleet
     fleet.close()

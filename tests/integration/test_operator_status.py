@@ -13,14 +13,14 @@ from confluent_kafka import Consumer
 from ginkgo_data.adapters.kafka.command_stream import KafkaCommandStream
 from ginkgo_data.adapters.kafka.wire import decode_command
 from ginkgo_data.domain.model.worker import WorkerStatus
-from support.fleet import Fleet, demand
 from support.kafka_broker import until
+from support.operated_fleet import OperatedFleet, demand
 from support.processes import HOST, free_port
 
 
 @pytest.fixture
 def fleet(kafka_server, redis_server):
-    fleet = Fleet(kafka_server, redis_server.url)
+    fleet = OperatedFleet(kafka_server, redis_server.url)
     fleet.make_topics()
     yield fleet
     fleet.close()

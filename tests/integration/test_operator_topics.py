@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from support.fleet import Fleet
+from support.operated_fleet import OperatedFleet
 
 
 @pytest.fixture
 def fleet(kafka_server):
-    fleet = Fleet(kafka_server)
+    fleet = OperatedFleet(kafka_server)
     yield fleet
     fleet.close()
 

@@ -19,7 +19,7 @@ from ginkgo_data.domain.model.series import DAILY
 from ginkgo_data.domain.services.validation import validate
 from ginkgo_data.entrypoints import cli
 from support.bars import bars, business_days
-from support.fleet import Fleet
+from support.operated_fleet import OperatedFleet
 from support.program import Ended
 
 A, B = "000001.SZ", "600519.SH"
@@ -107,7 +107,7 @@ def test_wrong_use_is_refused(told: Told) -> None:
 
 
 def test_rows_are_fetched_again_by_commands_on_the_data_topic(kafka_server, told: Told) -> None:
-    fleet = Fleet(kafka_server)
+    fleet = OperatedFleet(kafka_server)
     fleet.make_topics()
     try:
         ended = told("refetch", "--rule", "unit_mismatch", "--yes", **fleet.env)

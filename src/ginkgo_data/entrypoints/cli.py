@@ -31,6 +31,7 @@ from ginkgo_data.entrypoints import (
     store_cli,
     worker_cli,
 )
+from ginkgo_data.entrypoints.option_values import codes_of, day_of
 
 app = typer.Typer(
     name="ginkgo-data",
@@ -86,9 +87,9 @@ def quickstart(
         config=config,
         directory=directory,
         database=database,
-        codes=tuple(dict.fromkeys(canonical_code(code) for code in codes.split(","))) if codes else None,
-        start=_day(start, "--start"),
-        end=_day(end, "--end"),
+        codes=codes_of(codes or None),
+        start=day_of(start, "--start"),
+        end=day_of(end, "--end"),
         adjust=adjust,
         force=force,
     )
@@ -112,8 +113,8 @@ def bars(
     found = show_bars(
         canonical_code(code),
         Series(frequency, adjust),
-        _day(start, "--start") or date(1990, 1, 1),
-        _day(end, "--end") or date(2199, 12, 30),
+        day_of(start, "--start") or date(1990, 1, 1),
+        day_of(end, "--end") or date(2199, 12, 30),
         output.value,
         database,
         config,
@@ -145,15 +146,6 @@ quality_cli.register(app)
 session_data_cli.register(app)
 store_cli.register(app)
 app.add_typer(worker_cli.app)
-
-
-def _day(text: str | None, option: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise MalformedCommand(f"{option} is {text!r}; allowed: a day such as 2020-01-31 or 20200131") from error
 
 
 def main() -> None:

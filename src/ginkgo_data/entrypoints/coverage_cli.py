@@ -1,19 +1,18 @@
 # Upstream: entrypoints.cli
-# Downstream: domain.model.{codes, errors, series}, domain.services.coverage_reading, entrypoints.show_coverage, typer
+# Downstream: domain.model, domain.services.coverage_reading, entrypoints.{option_values, show_coverage}, typer
 # Role: The command `ginkgo-data coverage`: options in, exit codes out
 """Exit codes: 0 complete; 1 something is unexplained, or could not be read; 2 wrong use or configuration."""
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ginkgo_data.domain.model.codes import canonical_code
-from ginkgo_data.domain.model.errors import MalformedCommand
 from ginkgo_data.domain.model.series import Adjust, Frequency, Series
+from ginkgo_data.entrypoints.option_values import codes_of, day_of
 
 
 def register(app: typer.Typer) -> None:
@@ -51,19 +50,12 @@ def coverage(
     from ginkgo_data.domain.services.coverage_reading import CoverageQuestion
     from ginkgo_data.entrypoints.show_coverage import CoverageOutput, show_coverage
 
-    question = CoverageQuestion(_codes(codes), Series(frequency, adjust), _day(start, "--start"), _day(end, "--end"))
+    question = CoverageQuestion(
+        codes_of(codes), Series(frequency, adjust), day_of(start, "--start"), day_of(end, "--end")
+    )
     complete = show_coverage(question, CoverageOutput(html, everything, as_json), database, config)
     raise typer.Exit(0 if complete else 1)
 
 
 def _codes(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(dict.fromkeys(canonical_code(code) for code in text.split(",")))
-
-
-def _day(text: str | None, option: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise MalformedCommand(f"{option} is {text!r}; allowed: a day such as 2020-01-31 or 20200131") from error

@@ -1,18 +1,16 @@
 # Upstream: entrypoints.cli
-# Downstream: domain.model, domain.services.quarantine, entrypoints.{quarantine, show_quality, show_rules}, typer
+# Downstream: domain.services.quarantine, entrypoints.{option_values, quarantine, show_quality, show_rules}, typer
 # Role: The commands of `ginkgo-data` about quality: reports, rules, quarantine
 """Options in, exit codes out; what the commands do is imported when they run."""
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ginkgo_data.domain.model.codes import canonical_code
-from ginkgo_data.domain.model.errors import MalformedCommand
+from ginkgo_data.entrypoints.option_values import codes_of, day_of
 
 if TYPE_CHECKING:
     from ginkgo_data.domain.services.quarantine import Wanted
@@ -59,7 +57,7 @@ def quality(
     """
     from ginkgo_data.entrypoints.show_quality import QualityQuestion, show_quality
 
-    question = QualityQuestion(last, _day(since, "--since"), html, as_json)
+    question = QualityQuestion(last, day_of(since, "--since"), html, as_json)
     raise typer.Exit(0 if show_quality(question, database, config) else 1)
 
 
@@ -150,14 +148,5 @@ def _wanted(
 ) -> Wanted:
     from ginkgo_data.domain.services.quarantine import Wanted
 
-    named = None if codes is None else tuple(dict.fromkeys(canonical_code(code) for code in codes.split(",")))
-    return Wanted(tuple(ids or ()), named, rule, _day(since, "--since"), released)
-
-
-def _day(text: str | None, option: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise MalformedCommand(f"{option} is {text!r}; allowed: a day such as 2020-01-31 or 20200131") from error
+    named = codes_of(codes)
+    return Wanted(tuple(ids or ()), named, rule, day_of(since, "--since"), released)

@@ -1,5 +1,5 @@
 # Upstream: entrypoints.cli
-# Downstream: domain.model.{codes, errors}, entrypoints.show_session_data, typer
+# Downstream: domain.model.codes, entrypoints.{option_values, show_session_data}, typer
 # Role: The commands `ginkgo-data factors` and `ginkgo-data ticks`: options in, exit codes out
 """Exit codes: 0 printed; 1 nothing is stored, or it could not be read; 2 wrong use or configuration."""
 
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ginkgo_data.domain.model.codes import canonical_code
-from ginkgo_data.domain.model.errors import MalformedCommand
+from ginkgo_data.entrypoints.option_values import day_of
 
 CodeArgument = Annotated[str, typer.Argument(help="A code such as 000001.SZ (SH600000 is understood too).")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="A data_worker.yml to read.")]
@@ -54,7 +54,7 @@ def factors(
     """Print the stored adjustment factors of one code, with what raw prices are multiplied by."""
     from ginkgo_data.entrypoints.show_session_data import show_factors
 
-    first, last = _day(start, "--start") or date(1990, 1, 1), _day(end, "--end") or date(2199, 12, 30)
+    first, last = day_of(start, "--start") or date(1990, 1, 1), day_of(end, "--end") or date(2199, 12, 30)
     found = show_factors(canonical_code(code), first, last, output.value, database, config)
     raise typer.Exit(0 if found else 1)
 
@@ -69,15 +69,6 @@ def ticks(
     """Print the stored ticks of one code on one session, in the vendor's order."""
     from ginkgo_data.entrypoints.show_session_data import show_ticks
 
-    day = _day(session, "--session") or date.min
+    day = day_of(session, "--session") or date.min
     found = show_ticks(canonical_code(code), day, output.value, database, config)
     raise typer.Exit(0 if found else 1)
-
-
-def _day(text: str | None, option: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise MalformedCommand(f"{option} is {text!r}; allowed: a day such as 2020-01-31 or 20200131") from error

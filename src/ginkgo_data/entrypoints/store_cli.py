@@ -1,5 +1,5 @@
 # Upstream: entrypoints.cli
-# Downstream: domain.model.{codes, errors, series}, entrypoints.{show_revisions, show_schema}, typer
+# Downstream: domain.model.{codes, errors, series}, entrypoints.{option_values, show_revisions, show_schema}, typer
 # Role: The commands of `ginkgo-data` about what is stored: schema, revisions
 """Options in, exit codes out; what the commands do is imported when they run."""
 
@@ -14,6 +14,7 @@ import typer
 from ginkgo_data.domain.model.codes import canonical_code
 from ginkgo_data.domain.model.errors import MalformedCommand
 from ginkgo_data.domain.model.series import Adjust, Frequency, Series
+from ginkgo_data.entrypoints.option_values import day_of
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="A data_worker.yml to read.")]
 DatabaseOption = Annotated[
@@ -46,7 +47,7 @@ def revisions(
     """Show what the vendor has corrected or withdrawn: old value, new value, fetched when, and who asked."""
     from ginkgo_data.entrypoints.show_revisions import RevisionQuestion, show_revisions
 
-    first, last = _day(start, "--start") or date(1990, 1, 1), _day(end, "--end") or date(2199, 12, 30)
+    first, last = day_of(start, "--start") or date(1990, 1, 1), day_of(end, "--end") or date(2199, 12, 30)
     if first > last:
         raise MalformedCommand(f"--start {first} is after --end {last}")
     question = RevisionQuestion(canonical_code(code), Series(frequency, adjust), first, last)
@@ -75,12 +76,3 @@ def schema_show(as_json: JsonOption = False, database: DatabaseOption = None, co
     from ginkgo_data.entrypoints import show_schema
 
     raise typer.Exit(show_schema.schema_show(database, config, as_json))
-
-
-def _day(text: str | None, option: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise MalformedCommand(f"{option} is {text!r}; allowed: a day such as 2020-01-31 or 20200131") from error

@@ -63,7 +63,7 @@ def run_here(*arguments: object, env: Mapping[str, str]) -> program.Ended:
     return program.Ended(int(code or 0), out.getvalue(), err.getvalue())
 
 
-class Fleet:
+class OperatedFleet:
     """Everything has a name of its own; `env` tells the program of it."""
 
     def __init__(self, kafka, redis_url: str = "memory://") -> None:
