@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
-from ginkgo_data.adapters.clickhouse.held import BY_CODE, sessions_by_code
+from ginkgo_data.adapters.clickhouse.held import first_sessions, held_sessions
 from ginkgo_data.adapters.clickhouse.sql import FINAL_SETTINGS, SORTED_SETTINGS, of_codes, of_sessions
 from ginkgo_data.domain.model.adjustments import ENDS_SCHEMA, AdjustmentBatch, FactorHistory, positive
-from ginkgo_data.domain.model.bars import Sessions
 from ginkgo_data.domain.model.coverage import Held
 from ginkgo_data.domain.model.errors import SchemaMismatch
 from ginkgo_data.ports.bar_repository import WriteReceipt
@@ -64,27 +63,11 @@ class ClickHouseAdjustmentRepository:
 
     def held(self, codes: Sequence[str] | None, first: date, last: date, since: int | None = None) -> Held:
         """Return the sessions with a factor, per code."""
-        held: dict[str, Sessions] = {}
-        # Versions are compared after FINAL.
-        fresh = "" if since is None else f" AND version >= {since}"
-        for some in of_codes(codes):
-            found = self._client.query(
-                f"SELECT {BY_CODE} FROM (SELECT code, session FROM adjustment_factors FINAL WHERE {some} "
-                f"AND {of_sessions(first, last)}{fresh}) GROUP BY code ORDER BY code {FINAL_SETTINGS}"
-            )
-            held.update(sessions_by_code(found))
-        return held
+        return held_sessions(self._client, "adjustment_factors", codes, first, last, since)
 
     def first_held(self, codes: Sequence[str]) -> Mapping[str, date]:
         """Return the earliest session with a factor, per code that has any."""
-        earliest: dict[str, date] = {}
-        for some in of_codes(codes):
-            found = self._client.query(
-                "SELECT toString(code) AS name, min(session) AS earliest FROM adjustment_factors FINAL "
-                f"WHERE {some} GROUP BY code {FINAL_SETTINGS}"
-            )
-            earliest.update(zip(found["name"].to_pylist(), found["earliest"].to_pylist(), strict=True))
-        return earliest
+        return first_sessions(self._client, "adjustment_factors", codes)
 
 
 def check_factors(factors: AdjustmentBatch) -> None:

@@ -1,5 +1,5 @@
 # Upstream: adapters.clickhouse.ginkgo_tick_repository, entrypoints.container
-# Downstream: adapters.clickhouse.{client, held, sql, tick_rows}, domain.model, ports.bar_repository, numpy, pyarrow
+# Downstream: adapters.clickhouse, domain.model.{coverage, errors, ticks}, ports.bar_repository, numpy, pyarrow
 # Role: Ticks in the native layout: a day's list is replaced in one insert, read back and healed
 """Stored ticks in ClickHouse.
 
@@ -17,10 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
-from ginkgo_data.adapters.clickhouse.held import BY_CODE, sessions_by_code
+from ginkgo_data.adapters.clickhouse.held import first_sessions, held_sessions
 from ginkgo_data.adapters.clickhouse.sql import FINAL_SETTINGS, SORTED_SETTINGS, of_codes, of_sessions, quoted
 from ginkgo_data.adapters.clickhouse.tick_rows import TICK_COLUMNS, marks, parts_of, tick_rows, tombstones
-from ginkgo_data.domain.model.bars import Sessions
 from ginkgo_data.domain.model.coverage import Held
 from ginkgo_data.domain.model.errors import SchemaMismatch, StoreUnavailable
 from ginkgo_data.domain.model.ticks import TickBatch, TickDay
@@ -70,26 +69,11 @@ class ClickHouseTickRepository:
 
     def held(self, codes: Sequence[str] | None, first: date, last: date, since: int | None = None) -> Held:
         """Return the sessions marked as held, per code."""
-        held: dict[str, Sessions] = {}
-        fresh = "" if since is None else f" AND version >= {since}"
-        for some in of_codes(codes):
-            found = self._client.query(
-                f"SELECT {BY_CODE} FROM (SELECT code, session FROM held_ticks FINAL WHERE {some} "
-                f"AND {of_sessions(first, last)}{fresh}) GROUP BY code ORDER BY code {FINAL_SETTINGS}"
-            )
-            held.update(sessions_by_code(found))
-        return held
+        return held_sessions(self._client, "held_ticks", codes, first, last, since)
 
     def first_held(self, codes: Sequence[str]) -> Mapping[str, date]:
         """Return the earliest session marked as held, per code that has any."""
-        earliest: dict[str, date] = {}
-        for some in of_codes(codes):
-            found = self._client.query(
-                "SELECT toString(code) AS name, min(session) AS earliest FROM held_ticks FINAL "
-                f"WHERE {some} GROUP BY code {FINAL_SETTINGS}"
-            )
-            earliest.update(zip(found["name"].to_pylist(), found["earliest"].to_pylist(), strict=True))
-        return earliest
+        return first_sessions(self._client, "held_ticks", codes)
 
     def _replace(self, days: Sequence[TickDay], rows: pa.Table) -> WriteReceipt:
         """Replace the lists of one partition."""
