@@ -46,8 +46,8 @@ class TestTushareBarSource(BySessionContract):
     def source(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[TushareBarSource]:
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         clock = ManualClock(datetime(2024, 1, 15, tzinfo=UTC))
-        with TushareServer(vendor_market(), token="t" * 56) as server:
-            config = TushareConfig(base_url=server.url, token="t" * 56)
+        with TushareServer(vendor_market(), token="planted-" + "t" * 48) as server:
+            config = TushareConfig(base_url=server.url, token="planted-" + "t" * 48)
             client = TushareClient(config, InMemoryCallBudget(clock), clock)
             yield TushareBarSource(client)
             client.close()

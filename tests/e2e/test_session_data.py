@@ -31,13 +31,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     here = tmp_path_factory.mktemp("session_data")
     (here / "archive").mkdir()
     (here / "archive" / f"{A}.csv").write_text(TICKS)
-    with TushareServer(made_up_market([A], SESSIONS), token="t") as server:
+    with TushareServer(made_up_market([A], SESSIONS), token="planted-t") as server:
         (here / "worker.yml").write_text(
             f"clickhouse: {{url: 'chdb://{here}/db'}}\n"
             f"sources: {{bars: [tushare], ticks: [files], files: {{path: {here}/archive}}, "
             f"tushare: {{base_url: '{server.url}'}}}}\n"
         )
-        environment = {"TUSHARE_TOKEN": "t", "NO_PROXY": "127.0.0.1"}
+        environment = {"TUSHARE_TOKEN": "planted-t", "NO_PROXY": "127.0.0.1"}
         process = start(
             "worker", "start", "--embedded", "--config", here / "worker.yml", env=environment, stdin=subprocess.PIPE
         )

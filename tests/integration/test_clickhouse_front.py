@@ -207,7 +207,7 @@ def test_writers_at_once_all_store_all_their_rows(client: Client, address: tuple
 
 
 def test_a_wrong_password_is_refused(tmp_path) -> None:
-    with clickhouse_running(tmp_path, password="secret") as server:
+    with clickhouse_running(tmp_path, password="planted-secret") as server:
         open_client(ClickHouseConfig(url=server.url)).close()
         with pytest.raises(StoreUnavailable, match="516"):
             open_client(ClickHouseConfig(url=server.url.replace("secret", "guess")))

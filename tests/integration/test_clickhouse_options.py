@@ -18,6 +18,8 @@ from support.tls_proxy import TlsProxy
 BARS = pa.table({"code": [f"{number:06d}.SZ" for number in range(2000)], "price": [10.57] * 2000})
 
 
+# The client library switches this warning off when it is imported; pytest begins every test with all of them on.
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_over_tls_a_server_is_believed_that_its_authority_vouches_for(clickhouse_server, tmp_path):
     with TlsProxy(urlsplit(clickhouse_server.url).port, tmp_path) as proxy:
         url = f"clickhouses://{HOST}:{proxy.port}/ginkgo"
@@ -39,13 +41,13 @@ def test_tls_against_a_server_without_it_is_no_connection(clickhouse_server):
 
 def test_a_password_from_a_file_opens_the_server(tmp_path):
     secret = tmp_path / "password"
-    secret.write_text("hunter2\n")
-    with clickhouse_running(tmp_path, password="hunter2") as server:
+    secret.write_text("planted-hunter2\n")
+    with clickhouse_running(tmp_path, password="planted-hunter2") as server:
         url = f"clickhouse://{HOST}:{urlsplit(server.url).port}/ginkgo"
         client = open_client(ClickHouseConfig(url=url, password_file=secret))
         assert client.query("SELECT 1 AS one")["one"].to_pylist() == [1]
         client.close()
-        secret.write_text("hunter3\n")
+        secret.write_text("planted-hunter3\n")
         with pytest.raises(StoreUnavailable, match="refuses") as refusal:
             open_client(ClickHouseConfig(url=url, password_file=secret))
     assert "hunter" not in str(refusal.value)

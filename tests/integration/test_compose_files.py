@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,18 @@ def test_compose_puts_our_worker_in_the_place_of_ginkgos(tmp_path):
     assert worker["environment"]["GINKGO_CLICKHOUSE_PASSWORD"] == "pw"
     assert len(worker["volumes"]) == 2, "mounted once each"
     assert {"kafka1", "redis-master", "clickhouse-test"} <= set(worker["depends_on"])
+
+
+def test_an_image_can_be_built_with_more_extras_such_as_traces(secrets):
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    dockerfile = (DEPLOY / "Dockerfile").read_text("utf-8")
+    assert 'ARG EXTRAS=""' in dockerfile, "none are asked for, none are there"
+    assert "--extra worker --extra calendars ${EXTRAS}" in dockerfile
+    for file in (STACK, OVER_GINKGO):
+        assert services(file)["data-worker"]["build"]["args"] == {"EXTRAS": "${GINKGO_DATA_EXTRAS:-}"}
+    found = composed(STACK, GINKGO_DATA_SECRETS_DIR=secrets, GINKGO_DATA_EXTRAS="--extra otel")["services"]
+    assert found["data-worker"]["build"]["args"] == {"EXTRAS": "--extra otel"}
+    assert "otel" in declared
 
 
 @pytest.mark.parametrize("file", [STACK, OVER_GINKGO], ids=["stack", "over Ginkgo"])

@@ -19,7 +19,7 @@ def fleet(kafka_server, redis_server):
 
 @pytest.fixture
 def vendor():
-    with TushareServer(MarketSpec(3, "2020-06-01", 2).market(), token="known-t0ken") as server:
+    with TushareServer(MarketSpec(3, "2020-06-01", 2).market(), token="planted-t0ken") as server:
         yield server
 
 

@@ -161,7 +161,7 @@ def test_clickhouse_killed_and_started_again_keeps_what_it_acknowledged(clickhou
 
 @needs_redis_process
 def test_a_server_asked_to_stop_stops_frozen_or_not(tmp_path: Path) -> None:
-    with redis_running(tmp_path, password="secret") as server:
+    with redis_running(tmp_path, password="planted-secret") as server:
         with redis.Redis.from_url(server.url) as client:
             assert client.ping()
         server.freeze()

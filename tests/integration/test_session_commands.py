@@ -79,7 +79,7 @@ def wire(store_config: ClickHouseConfig) -> Iterator[Wire]:
 
 
 def tushare(wire: Wire, server: TushareServer, day: date, **more: object) -> Container:
-    return wire(day, sources__tushare__base_url=server.url, sources__tushare__token="t", **more)
+    return wire(day, sources__tushare__base_url=server.url, sources__tushare__token="planted-t", **more)
 
 
 def work(container: Container, *messages: dict) -> None:

@@ -47,7 +47,7 @@ from support.tushare_server import (
 A, B, C = "000001.SZ", "300750.SZ", "600519.SH"
 SESSIONS = business_days("2024-01-01", 10)
 FIRST, LAST = date(2024, 1, 1), date(2024, 1, 12)
-TOKEN = "0123456789abcdef" * 3
+TOKEN = "planted-" + "0123456789abcdef" * 3
 VERSION = 1_700_000_000_000_000
 NOON = datetime(2024, 1, 15, 4, 0, 20, tzinfo=UTC)
 """Twenty seconds past noon in Shanghai."""

@@ -27,7 +27,7 @@ from support.tushare_server import Fault, TushareServer, bad_token, empty, http_
 A, B, C = "000001.SZ", "300750.SZ", "600519.SH"
 SESSIONS = business_days("2024-01-01", 10)
 FIRST, LAST = date(2024, 1, 1), date(2024, 1, 12)
-TOKEN = "f" * 56
+TOKEN = "planted-" + "f" * 48
 VERSION = 77
 
 FAULTS = [

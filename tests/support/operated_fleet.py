@@ -33,17 +33,14 @@ from ginkgo_data.domain.model.worker import Heartbeat, WorkerStats, WorkerStatus
 from ginkgo_data.entrypoints import cli
 from support import program
 from support.kafka_broker import read_all, unique, until
+from support.planted import assert_silent
 
 DEMAND = {"command": "bar_snapshot", "params": {"code": "000001.SZ"}, "timestamp": "2026-08-15T21:10:00"}
 
 
-QUIETED = ("ginkgo_data.adapters.kafka", "ginkgo_data.adapters.redis", "urllib3.connectionpool", "clickhouse_connect")
-"""Loggers whose level the command line sets for its process."""
-
-
 def run_here(*arguments: object, env: Mapping[str, str]) -> program.Ended:
     """Run ``ginkgo-data ARGUMENTS`` to its end; the loggers it quiets speak again afterwards."""
-    levels = {name: logging.getLogger(name).level for name in QUIETED}
+    levels = {name: logger.level for name, logger in _loggers()}
     theirs = {name: value for name, value in os.environ.items() if not name.startswith("GINKGO_DATA")}
     out, err = io.StringIO(), io.StringIO()
     code: object = 0
@@ -58,9 +55,15 @@ def run_here(*arguments: object, env: Mapping[str, str]) -> program.Ended:
         except SystemExit as ended:
             code = ended.code
         finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
+            for name, logger in _loggers():
+                logger.setLevel(levels.get(name, logging.NOTSET))
+    assert_silent(out.getvalue() + err.getvalue(), f"ginkgo-data {' '.join(map(str, arguments))}")
     return program.Ended(int(code or 0), out.getvalue(), err.getvalue())
+
+
+def _loggers() -> list[tuple[str, logging.Logger]]:
+    known = logging.getLogger().manager.loggerDict
+    return [(name, logger) for name, logger in known.items() if isinstance(logger, logging.Logger)]
 
 
 class OperatedFleet:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.planted import assert_silent
+
 DUMP = Path(__file__).with_name("dump.py")
 
 
@@ -51,6 +53,7 @@ def run(*arguments: object, env: Mapping[str, str] | None = None, cwd: Path | No
     """Run ``ginkgo-data ARGUMENTS`` to its end."""
     process = start(*arguments, env=env, cwd=cwd)
     out, err = process.communicate(timeout=120)
+    assert_silent(out + err, f"ginkgo-data {' '.join(map(str, arguments))}")
     return Ended(process.returncode, out, err)
 
 

@@ -51,11 +51,15 @@ class TlsProxy:
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _serve(self, client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
-        server, questions = await asyncio.open_connection(HOST, self._target_port)
         try:
-            await asyncio.gather(_forward(client, questions), _forward(server, answers))
+            server, questions = await asyncio.open_connection(HOST, self._target_port)
+            try:
+                await asyncio.gather(_forward(client, questions), _forward(server, answers))
+            finally:
+                questions.close()
+        except (OSError, asyncio.CancelledError):  # nobody is there, or the proxy ends
+            pass
         finally:
-            questions.close()
             answers.close()
 
 

@@ -38,6 +38,7 @@ from ginkgo_data.adapters.tushare.parse import securities_of, session_days_of
 from support.clickhouse_server import ClickHouseAddress
 from support.kafka_broker import read_all
 from support.kafka_server import KafkaTopics
+from support.planted import PLANTED, assert_silent
 from support.processes import ServerProcess
 from support.vendor import MarketSpec, Vendor
 
@@ -328,6 +329,8 @@ class Fleet:
         client = open_client(ClickHouseConfig(url=self.servers.clickhouse.database(self.database)))
         client.command(f"DROP DATABASE IF EXISTS `{self.database}`")
         client.close()
+        for worker in self.workers:
+            assert_silent(worker.said(), worker.name)
 
     def __enter__(self) -> Fleet:
         return self
@@ -349,7 +352,10 @@ class Fleet:
             },
             "redis": {"url": _database_of(through.get("redis", servers.redis_url), redis_number)},
             "clickhouse": {"url": store.database(self.database)},
-            "sources": {"bars": ["tushare"], "tushare": {"base_url": self.vendor.url, "token": "double"}},
+            "sources": {
+                "bars": ["tushare"],
+                "tushare": {"base_url": self.vendor.url, "token": f"{PLANTED}token"},
+            },
         }
 
     def _prepare_kafka(self, partitions: int, largest_record: int) -> None:

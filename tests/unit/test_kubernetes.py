@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import kubernetes_validate
@@ -63,26 +65,32 @@ def test_what_refers_to_something_refers_to_what_is_there(pod):
     for path in (BASE / "deployment.yaml", BASE / "poddisruptionbudget.yaml"):
         assert read(path)["spec"]["selector"]["matchLabels"].items() <= labels.items()
     secret = read(BASE / "secret.template.yaml")["stringData"].keys()
-    for container in (*pod["initContainers"], *pod["containers"]):
-        assert {mount["name"] for mount in container["volumeMounts"]} == volumes.keys()
-        (place,) = (mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "secrets")
-        files = [variable["value"] for variable in container["env"] if variable["name"].endswith("_FILE")]
-        assert {file.removeprefix(f"{place}/") for file in files} == secret
+    (container,) = pod["containers"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == volumes.keys()
+    (place,) = (mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "secrets")
+    files = [variable["value"] for variable in container["env"] if variable["name"].endswith("_FILE")]
+    assert {file.removeprefix(f"{place}/") for file in files} == secret
 
 
-def test_every_container_is_confined_and_has_its_resources(pod):
+def test_the_container_is_confined_and_has_its_resources(pod):
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["runAsUser"] == 10001
     assert pod["automountServiceAccountToken"] is False
-    for container in (*pod["initContainers"], *pod["containers"]):
-        assert container["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        }
-        assert container["resources"]["limits"] == {"cpu": "1", "memory": "512Mi"}
-        assert container["resources"]["requests"].keys() == {"cpu", "memory"}
-        assert not any("subPath" in mount for mount in container["volumeMounts"]), "that would never be updated"
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["limits"] == {"cpu": "1", "memory": "512Mi"}
+    assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+    assert not any("subPath" in mount for mount in container["volumeMounts"]), "that would never be updated"
+
+
+def test_no_server_can_keep_a_worker_from_starting(pod):
+    # A worker that runs while ClickHouse is away moves what waits to the work topic before it expires; one that waits
+    # for an init container does not. It makes schema and topics by itself when the servers answer.
+    assert "initContainers" not in pod
 
 
 def test_the_probes_ask_the_pages_that_are_there(pod):
@@ -123,4 +131,30 @@ def test_keda_scales_the_deployment_by_the_lag_of_its_group():
     topics = {trigger["metadata"]["topic"] for trigger in spec["triggers"]}
     assert topics == {"ginkgo.data.commands", settings.kafka.work_topic}
     (patch,) = read(KEDA / "kustomization.yaml")["patches"]
-    assert yaml.safe_load(patch["patch"]) == [{"op": "remove", "path": "/spec/replicas"}]
+    removed, added = yaml.safe_load(patch["patch"])
+    assert removed == {"op": "remove", "path": "/spec/replicas"}
+    # Redis away: each worker takes its share of the quota, and together they must not take more than all of it.
+    assert (added["op"], added["path"]) == ("add", "/spec/template/spec/containers/0/env/-")
+    assert (
+        load_settings(None, {added["value"]["name"]: added["value"]["value"]}).settings.worker.fleet_size
+        == (spec["maxReplicaCount"])
+    )
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl to ask")
+@pytest.mark.parametrize("place", [BASE, KEDA], ids=["base", "keda"])
+def test_kustomize_makes_manifests_that_kubernetes_knows(place):
+    words = ["kubectl", "kustomize", str(place)]
+    made = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    found = {one["kind"]: one for one in yaml.safe_load_all(made.stdout)}
+    assert found.keys() >= {"ConfigMap", "Deployment", "PodDisruptionBudget"}
+    assert {one["metadata"]["namespace"] for one in found.values()} == {"ginkgo"}
+    scaled = found.pop("ScaledObject", None)
+    for one in found.values():
+        kubernetes_validate.validate(one, NEWEST, strict=True)
+    deployment = found["Deployment"]["spec"]
+    assert ("replicas" in deployment) == (scaled is None)
+    (container,) = deployment["template"]["spec"]["containers"]
+    assert ":" in container["image"], "a version, and not whatever is the latest"
+    names = [variable["name"] for variable in container["env"]]
+    assert len(names) == len(set(names))
