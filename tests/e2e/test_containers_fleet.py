@@ -127,11 +127,17 @@ def test_no_secret_is_in_the_image_the_environment_or_the_logs(deployed):
 
 def test_the_image_has_what_runs_and_nothing_else(deployed, record_property):
     engine, name = deployed.engine, deployed.image.name
-    look = "cd /opt; ls . ginkgo-data/lib/python3*/site-packages /tmp; command -v gcc cc uv make git; true"
+    look = "cd /opt; ls . ginkgo-data/lib/python3*/site-packages /tmp; command -v gcc cc uv make git pip pip3; true"
     there = set(engine.docker("run", "--rm", "--network", "none", "--entrypoint", "sh", name, "-c", look).split())
     assert {"ginkgo-data", "ginkgo_data", "pyarrow", "exchange_calendars"} <= there
     assert not there & {"chdb", "pytest", "uv", "pip", "hatchling", "mypy"}
-    assert not [path for path in there if path.startswith("/usr/bin/")]
+    assert not [path for path in there if path.startswith("/usr/")]
+    bytecode = (
+        "import argparse, json, logging, os, socket, ssl, typing, yaml, ginkgo_data.entrypoints.health_cli, sys; "
+        "places = {name: getattr(module, '__cached__', None) for name, module in sys.modules.items()}; "
+        "print([name for name, place in places.items() if place and not os.path.exists(place)])"
+    )
+    assert engine.docker("run", "--rm", "--network", "none", "--entrypoint", "python", name, "-c", bytecode) == "[]"
     config = engine.docker(
         "image", "inspect", "-f", "{{.Config.User}} {{.Config.StopSignal}} {{json .Config.Healthcheck.Test}}", name
     )

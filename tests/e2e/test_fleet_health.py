@@ -61,15 +61,15 @@ def test_the_health_of_a_process_its_metrics_and_the_trace_of_a_command(fleets, 
     assert (worked["trace_id"], worked["node_id"], bool(worked["request_id"])) == (TRACE, worker.node_id, True)
     # The store goes and comes back, while nobody sends anything.
     clickhouse_server.stop()
-    fleet.until(lambda: health()[0] == 1, "the worker did not find out that its store is away")
+    fleet.until(lambda: health()[0] == 1, "the worker did not find out that its store is away", 60.0)
     assert health()[1].startswith("unhealthy: store away since "), health()
     assert health("--live")[0] == 0
     assert (page("/healthz")[0], page("/readyz")[0]) == (200, 503)
     clickhouse_server.start()
-    fleet.until(lambda: health()[0] == 0, "the worker did not find out that its store is back")
+    fleet.until(lambda: health()[0] == 0, "the worker did not find out that its store is back", 60.0)
     # A process that is stopped in its tracks.
     worker.freeze()
     code, line = health()
     assert (code, "no answer within 1 s" in line) == (1, True)
     worker.thaw()
-    fleet.until(lambda: health()[0] == 0, "the worker did not go on")
+    fleet.until(lambda: health()[0] == 0, "the worker did not go on", 60.0)

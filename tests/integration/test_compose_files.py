@@ -62,7 +62,7 @@ def composed(*files: Path, directory: Path = DEPLOY, **environment: str) -> dict
     if command is None:
         pytest.skip("neither `docker compose` nor `docker-compose` works")
     words = [*command.split(), *(word for file in files for word in ("-f", str(file))), "config"]
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_CONFIG") if name in os.environ}
     done = subprocess.run(
         words, capture_output=True, text=True, timeout=60, check=False, cwd=directory, env={**kept, **environment}
     )
@@ -96,7 +96,7 @@ def test_compose_reads_the_stack(secrets):
 def test_compose_puts_our_worker_in_the_place_of_ginkgos(tmp_path):
     own = tmp_path / "docker-compose.yml"
     own.write_text(yaml.safe_dump(GINKGO), "utf-8")
-    variables = {"HOME": "/home/me", "CLICKHOUSE_PASSWORD": "pw", "GINKGO_DATA_SOURCE": str(ROOT)}
+    variables = {"CLICKHOUSE_PASSWORD": "pw", "GINKGO_DATA_SOURCE": str(ROOT)}
     worker = composed(own, OVER_GINKGO, directory=tmp_path, **variables)["services"]["data-worker"]
     assert worker["command"] == ["worker", "start"]
     assert worker["image"] == "ginkgo-data-worker:latest"
@@ -106,6 +106,15 @@ def test_compose_puts_our_worker_in_the_place_of_ginkgos(tmp_path):
     assert worker["environment"]["GINKGO_CLICKHOUSE_PASSWORD"] == "pw"
     assert len(worker["volumes"]) == 2, "mounted once each"
     assert {"kafka1", "redis-master", "clickhouse-test"} <= set(worker["depends_on"])
+
+
+def test_the_image_has_the_bytecode_that_its_base_lacks_and_no_pip():
+    # Python's own images have no .pyc, and a read-only root never gets any: every health check would compile.
+    _, stage = (DEPLOY / "Dockerfile").read_text("utf-8").rsplit("\nFROM ", 1)
+    assert "python3 -m compileall -q" in stage
+    assert 'sysconfig.get_path("stdlib")' in stage
+    assert "rm -rf /usr/local/bin/pip*" in stage
+    assert stage.index("compileall") < stage.index("USER 10001:10001")
 
 
 def test_an_image_can_be_built_with_more_extras_such_as_traces(secrets):
@@ -155,6 +164,14 @@ def test_what_the_worker_needs_to_stop_fits_into_its_grace(secrets):
     assert worker["environment"]["GINKGO_DATA__WORKER__STOP_GRACE_PERIOD"] == "30"
     own = services(OVER_GINKGO)["data-worker"]
     assert (own["stop_grace_period"], own["environment"]["GINKGO_DATA__WORKER__STOP_GRACE_PERIOD"]) == ("30s", "30")
+
+
+@pytest.mark.parametrize("name", ["kafka", "clickhouse"])
+def test_a_server_is_healthy_when_others_can_reach_it(name):
+    # While ClickHouse's image makes its database, a first server answers on loopback alone; then it ends.
+    _, check = services(STACK)[name]["healthcheck"]["test"]
+    assert re.search(rf"\b{name}[: ]\d+", check), check
+    assert "127.0.0.1" not in check
 
 
 def test_secrets_are_files_that_only_this_user_reaches_and_are_not_made_twice(secrets, tmp_path):

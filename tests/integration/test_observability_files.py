@@ -14,10 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from ginkgo_data.adapters.prometheus.metrics import PrometheusMetrics
 from ginkgo_data.domain.model.health import WorkerHealth
 from ginkgo_data.domain.model.measures import ALL, Counted
+from ginkgo_data.domain.model.quality import AlertKind
 from support.health import WELL
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "observability"
-OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+OPERATIONS, ALERTS = DOCS / "operations.md", DOCS / "alerts.md"
 RULES = [rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
 DASHBOARD = json.loads((FOLDER / "grafana-dashboard.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
@@ -91,9 +93,24 @@ def test_rules_say_how_bad_it_is_what_it_means_and_what_to_do():
         assert re.fullmatch(r"\d+[smh]", rule.get("for", "1m")), rule
 
 
-def test_the_operators_page_has_every_rule():
-    text = OPERATIONS.read_text()
-    assert [rule["alert"] for rule in RULES if f"`{rule['alert']}`" not in text] == []
+def rows_of(text: str, heading: str) -> dict[str, str]:
+    """Return the tables' rows under a heading: first cell without its marks -> last cell."""
+    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("|")]
+    return {name: row[-1] for row in cells for name in re.findall(r"`(\w+)`", row[0])}
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        ("Alerts of the workers", [kind.value for kind in AlertKind]),
+        ("Rules for Prometheus", [rule["alert"] for rule in RULES]),
+    ],
+)
+def test_the_page_of_alerts_has_all_of_them_and_no_others_with_what_to_do(heading, names):
+    rows = rows_of(ALERTS.read_text(), heading)
+    assert rows.keys() == set(names)
+    assert [name for name, what_to_do in rows.items() if len(what_to_do.split()) < 3] == []
 
 
 def test_the_operators_page_has_every_metric(names):

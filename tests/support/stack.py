@@ -43,6 +43,9 @@ from ginkgo_data.domain.services.collector import BarCollector, CollectorLimits
 from ginkgo_data.domain.services.leasing import ALONE
 from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
 from ginkgo_data.domain.services.reporting import Reporter
+from ginkgo_data.domain.services.rule_set import RuleSet
+from ginkgo_data.domain.services.rules import DEFAULT_RULES
+from ginkgo_data.domain.services.second_opinion import SecondOpinion
 from ginkgo_data.domain.services.session_job import JobParts
 from ginkgo_data.domain.services.ticks import TickCollector
 from ginkgo_data.entrypoints.dispatch import Dispatcher
@@ -124,6 +127,10 @@ class Stack:
     lease: CallLease = ALONE
     adjustment_source: object = None
     tick_source: object = None
+    second_source: object = None
+    """Is asked for a second opinion, where there is one."""
+    second_cells: int = 3
+    rules: RuleSet = DEFAULT_RULES
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(self.now)
@@ -166,7 +173,16 @@ class Stack:
             pool=self.pool,
             lease=self.lease,
             limits=self.limits,
+            rules=self.rules,
         )
+
+    @property
+    def second_opinion(self) -> SecondOpinion | None:
+        """Who asks the second source, where there is one."""
+        if self.second_source is None:
+            return None
+        parts = (self.calendar, self.versions, self.clock, self.pool)
+        return SecondOpinion(lambda: self.second_source, *parts, self.second_cells, self.rules)
 
     @property
     def job_parts(self) -> JobParts:
@@ -224,6 +240,7 @@ class Stack:
             self.clock,
             adjustments=lambda: self.adjustments,
             ticks=lambda: self.tick_collector,
+            second_opinion=self.second_opinion,
         )
         return Round(dispatcher, self.work_queue, self.dead_letters, reporter, self.notifications, self.clock)
 
