@@ -13,6 +13,7 @@ from ginkgo_data.domain.model.coverage import CoverageCounts
 from ginkgo_data.domain.model.errors import SchemaMismatch
 from ginkgo_data.domain.model.quality import (
     REJECT_SCHEMA,
+    Agreement,
     DataQualityReport,
     Finding,
     Rejects,
@@ -177,6 +178,11 @@ class QualityRepositoryContract:
         )
         repository.write_report(empty)
         assert list(repository.reports(1)) == [empty]
+
+    def test_a_second_opinion_is_kept_with_its_report(self, repository: QualityRepository) -> None:
+        told = replace(REPORT, second_opinion=Agreement("tushare", "files", 20, 19, 18, 10, 9, 2))
+        repository.write_report(told)
+        assert list(repository.reports(1)) == [told]
 
     def test_a_report_written_twice_is_one(self, repository: QualityRepository) -> None:
         repository.write_report(REPORT)

@@ -80,6 +80,29 @@ def test_all_faults_are_said_with_place_value_and_allowed_and_the_good_keys_are_
     assert "worker.concurrency" not in loaded.origins
 
 
+@pytest.mark.parametrize(
+    ("sources", "source", "said"),
+    [
+        ("{}", "tushare", "is tushare, which is the first of sources.bars: it would agree with itself"),
+        ("{}", "files", "is files, but sources.files.path is not set"),
+        ("{bars: [files], files: {path: .}}", "files", "is files, which is the first of sources.bars"),
+        ("{bars: [files], files: {path: .}}", "tushare", "is tushare, but sources.tushare.base_url is ''; set it to"),
+        (
+            "{bars: [files], files: {path: .}, tushare: {base_url: 'http://x.example'}}",
+            "tushare",
+            "is tushare, but sources.tushare.token is empty; set it in",
+        ),
+        ("{}", "akshare", "found 'akshare'; allowed: tushare, files or nothing"),
+    ],
+)
+def test_a_second_opinion_must_be_of_another_source_that_is_configured(tolerated, sources, source, said):
+    loaded = tolerated(f"sources: {sources}\nquality: {{second_opinion: {{source: {source}, cells: 7}}}}\n")
+    (fault,) = loaded.faults
+    assert (fault.key, fault.instead) == ("quality.second_opinion.source", "quality.second_opinion.source is null")
+    assert said in fault.text
+    assert loaded.settings.quality.second_opinion.cells == 7
+
+
 def test_strict_loading_lists_the_same_faults(tolerated, tmp_path):
     text = "worker: {concurrency: 0}\nheartbeat: {interval: 20}\nclickhouse: {timeout: 200}\n"
     faults = tolerated(text).faults

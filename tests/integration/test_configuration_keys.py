@@ -152,6 +152,12 @@ def times_of_a_spike(container: Container) -> object:
     return container.collector().rules["volume_spike"].values["times"]
 
 
+def asked_second(container: Container) -> object:
+    """Return who the dispatcher of a worker has asked after a job, None for nobody."""
+    opinion = container.dispatcher().second_opinion
+    return None if opinion is None else type(opinion.source()._inner).__name__
+
+
 def asked_in_vain(container: Container) -> object:
     """Return how often a vendor that fails is asked for one call."""
     source, day = Failing(), date(2024, 1, 2)
@@ -169,6 +175,7 @@ ON_SERVERS = ("kafka", "redis", "heartbeat")
 HERE = str(Path(__file__))
 THERE = str(Path(__file__).parent)
 FILES = {"sources": {"files": {"path": HERE}}}
+SECOND = {**FILES, "quality": {"second_opinion": {"source": "files"}}}
 
 CASES: dict[str, Case] = {
     "worker.node_id": Case("n1", "n1", "n2", lambda c: c.settings().worker.node_id and c.node_id()),
@@ -267,6 +274,8 @@ CASES: dict[str, Case] = {
     "quality.freshness_interval": Case(60.0, 60.0, 70.0, lambda c: c.freshness().interval),
     "quality.freshness_grace": Case(60.0, 3600.0, 70.0, lambda c: c.freshness().grace.total_seconds()),
     "quality.rules": Case({"volume_spike": {"times": 100}}, 100, {"volume_spike": {"times": 50}}, times_of_a_spike),
+    "quality.second_opinion.source": Case("files", "FilesBarSource", "none", asked_second, FILES),
+    "quality.second_opinion.cells": Case(3, 3, 4, lambda c: c.second_opinion().cells, SECOND),
     "commands.bare_bar_snapshot": Case("ignore", True, "all", lambda c: c.dispatcher().ignore_bare_snapshots),
     "health.port": Case(18081, 18081, 0, lambda c: c.settings().health.port),
     "health.host": Case("0.0.0.0", "0.0.0.0", "::1", lambda c: c.settings().health.host),

@@ -19,6 +19,7 @@ from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
 from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
 from ginkgo_data.adapters.kafka.report_wire import decode_report, report_schema
+from ginkgo_data.domain.model.quality import Agreement
 from ginkgo_data.domain.services.rules import DEFAULT_RULES
 from ginkgo_data.entrypoints import cli
 from support.json_schema import faults
@@ -85,6 +86,37 @@ def test_reports_since_a_day_are_one_json_object_of_what_was_sent(told: Told) ->
         "reports": 2,
     }
     assert found["worst"][0]["code"] == "000002.SZ"
+
+
+def test_second_opinions_are_told_by_who_was_asked(
+    store: ClickHouseClient, store_config: ClickHouseConfig, program: Told, tmp_path: Path
+) -> None:
+    repository = ClickHouseQualityRepository(store)
+    for n in range(2):
+        found = Agreement("tushare", "files", 20, 19, 18 + n, 10, 10, 1)
+        made = REPORT.created_at + timedelta(days=n)
+        repository.write_report(replace(REPORT, report_id=f"r{n}", created_at=made, second_opinion=found))
+    told = program("quality", "--db", store_config.url, "--html", tmp_path / "page.html")
+    line = next(line for line in told.out.splitlines() if line.startswith("files on tushare"))
+    assert line.split() == ["files", "on", "tushare", "2", "40", "38", "37", "97.37", "%", "100.00", "%"]
+    assert "<td>files</td><td>tushare</td><td>2</td>" in (tmp_path / "page.html").read_text("utf-8")
+    found = program("quality", "--db", store_config.url, "--json").json
+    assert found["agreement"] == [
+        {
+            "about": "tushare",
+            "source": "files",
+            "asked": 40,
+            "compared": 38,
+            "agreed": 37,
+            "compared_by_chance": 20,
+            "agreed_by_chance": 20,
+            "calls": 2,
+            "reports": 2,
+        }
+    ]
+    assert [(told["report_id"], told["agreed"]) for told in found["second_opinions"]] == [("r1", 19), ("r0", 18)]
+    for sent in found["reports"]:
+        assert list(faults(sent, report_schema())) == []
 
 
 def test_where_no_report_is_stored_that_is_said_with_one(

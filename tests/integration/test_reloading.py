@@ -131,6 +131,22 @@ def test_what_needs_no_client_is_in_force_with_the_next_round_and_nothing_is_mad
     assert running.worker.stats.bars_collected == 2
 
 
+def test_a_second_opinion_is_asked_for_from_the_next_job_on_and_no_longer_when_it_is_turned_off(running):
+    running.collect()
+    account = {"bars": ["files"], "tushare": {"base_url": f"http://{HOST}:{free_port()}", "token": "t"}}
+    assert running.change(sources=account)["outcome"] == "applied"
+    running.collect()
+    on = running.change(quality={"second_opinion": {"source": "tushare", "cells": 1}})
+    assert (on["outcome"], on["rebuilt"]) == ("applied", [])
+    running.collect()
+    running.change(quality={"second_opinion": {"source": None}})
+    running.collect()
+    notes = [report.notes for report in running.container.notifications().reports]
+    # Nobody listens there: that is a note, and the job is done.
+    assert notes[0] == notes[1] == notes[3] == ()
+    assert "second opinion of tushare: no answer about 2 sessions: unreachable" in notes[2][-1]
+
+
 def test_the_same_file_changes_nothing_and_says_so(running):
     answer = running.asked()
     assert (answer["outcome"], answer["changed"], running.applied) == ("unchanged", [], [])

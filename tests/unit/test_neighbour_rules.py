@@ -233,10 +233,10 @@ def test_answers_that_are_stored_together_are_looked_at_in_one_read() -> None:
     looking = inspection(store)
     for batch in whole:
         looking.add(request(batch.take(np.array([6])), (batch.codes()[0],)), batch.take(np.array([6])))
-    (finding,) = looking.findings()
+    (finding,) = looking.look().findings
     assert (finding.rule, finding.count) == ("stale_price_run", 2)
     assert store.asked == [([CODE_A, CODE_B], date(2023, 11, 28), date(2024, 1, 8))]
-    assert looking.findings() == ()
+    assert looking.look().findings == ()
 
 
 def test_the_whole_market_is_read_without_a_list_of_codes_and_far_apart_sessions_are_read_apart() -> None:
@@ -245,7 +245,7 @@ def test_the_whole_market_is_read_without_a_list_of_codes_and_far_apart_sessions
     for day in (DAYS[0], DAYS[1], DAYS[55]):
         batch = bars(CODE_A if day != DAYS[55] else CODE_B, [day], [10.0])
         looking.add(request(batch, None), batch)
-    looking.findings()
+    looking.look()
     assert [codes for codes, _, _ in store.asked] == [None, None]
     assert [last for _, _, last in store.asked] == [date(2023, 12, 31), date(2024, 3, 17)]
 
@@ -257,10 +257,10 @@ def test_of_codes_that_were_not_listed_before_nothing_is_read() -> None:
     looking = Inspection(store, InMemoryTradingCalendar(DAYS, date(2024, 3, 29)), DEFAULT_RULES, known)
     for code in (CODE_A, CODE_B):
         looking.add(request(bars(code, DAYS[3:5]), (code,)), bars(code, DAYS[3:5]))
-    looking.findings()
+    looking.look()
     assert store.asked == [([CODE_B], date(2023, 11, 23), date(2024, 1, 3))]
     looking.add(request(bars(CODE_A, DAYS[3:5]), (CODE_A,)), bars(CODE_A, DAYS[3:5]))
-    assert looking.findings()[0].rule == "stale_copy"
+    assert looking.look().findings[0].rule == "stale_copy"
     assert len(store.asked) == 1
 
 
@@ -269,7 +269,7 @@ def test_without_a_rule_that_looks_back_nothing_is_read() -> None:
     looking = inspection(store, DEFAULT_RULES.silenced(*NEIGHBOUR_CHECKS))
     batch = daily([10.0] * 6)
     looking.add(request(batch, (CODE_A,)), batch)
-    assert looking.findings() == ()
+    assert looking.look().findings == ()
     assert store.asked == []
 
 

@@ -7,17 +7,27 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from contracts.quality_repository import REPORT
 from ginkgo_data.adapters.kafka.report_wire import REPORT_KEY, encode_report, report_schema
 from ginkgo_data.adapters.kafka.wire_json import to_bytes
 from ginkgo_data.domain.model.coverage import CoverageCounts
-from ginkgo_data.domain.model.quality import DataQualityReport, Finding, QualityThresholds, Severity, Verdict
+from ginkgo_data.domain.model.quality import (
+    Agreement,
+    DataQualityReport,
+    Finding,
+    QualityThresholds,
+    Severity,
+    Verdict,
+)
 from ginkgo_data.domain.services.quality_history import history_of
 from ginkgo_data.entrypoints.quality_page import quality_page
+from ginkgo_data.entrypoints.quality_table import agreeing, print_history
 from ginkgo_data.entrypoints.rule_words import rules_markdown
 from support.json_schema import faults
 
@@ -41,6 +51,11 @@ def report(n: int, series: str = "1d/none", missing: int = 0, **more: object) ->
         "worst": (),
     }
     return replace(REPORT, **(plain | more))
+
+
+def opinion(about: str = "tushare", source: str = "files", **figures: int) -> Agreement:
+    plain = {"asked": 10, "compared": 10, "agreed": 10, "compared_by_chance": 5, "agreed_by_chance": 5, "calls": 2}
+    return Agreement(about, source, **{**plain, **figures})
 
 
 def test_reports_come_newest_first_and_of_each_series_the_newest_is_the_latest() -> None:
@@ -71,6 +86,52 @@ def test_worst_codes_are_those_of_the_newest_report_of_each_series() -> None:
         ("b", "1d/none", 5, 1),
         ("a", "1d/none", 2, 2),
     ]
+
+
+def test_agreement_is_added_up_by_who_was_asked_about_whose_bars() -> None:
+    told = [
+        report(0, second_opinion=opinion(compared=8, agreed=8, compared_by_chance=4, agreed_by_chance=4)),
+        report(1, second_opinion=opinion(compared=10, agreed=7, compared_by_chance=5, agreed_by_chance=5)),
+        report(2, second_opinion=opinion("files", "tushare", asked=3, compared=0, agreed=0, compared_by_chance=0)),
+        report(3),
+    ]
+    first, other = history_of(told).agreement
+    assert (first.figures.about, first.figures.source, first.reports) == ("files", "tushare", 1)
+    assert (first.figures.rate, first.figures.rate_by_chance) == (None, None)
+    assert (other.figures.about, other.figures.source, other.reports) == ("tushare", "files", 2)
+    assert other.figures == opinion(asked=20, compared=18, agreed=15, compared_by_chance=9, agreed_by_chance=9, calls=4)
+    assert (other.figures.rate, other.figures.rate_by_chance) == (15 / 18, 1.0)
+
+
+def test_agreement_stands_in_the_table_and_on_the_page() -> None:
+    told = [
+        report(0, second_opinion=opinion(asked=12, compared=10, agreed=9, compared_by_chance=5, agreed_by_chance=5)),
+        report(1, second_opinion=opinion(asked=2, compared=0, agreed=0, compared_by_chance=0, agreed_by_chance=0)),
+        report(2),
+    ]
+    console = Console(record=True, width=200, file=StringIO())
+    print_history(history_of(told), LIMITS, console)
+    line = next(line for line in console.export_text().splitlines() if line.startswith("files on tushare"))
+    assert line.split() == ["files", "on", "tushare", "2", "14", "10", "9", "90.00", "%", "100.00", "%"]
+    page = Page(quality_page(history_of(told), LIMITS, "x", REPORT.created_at))
+    assert page.tables["agreement"][1:] == [["files", "tushare", "2", "14", "10", "9", "90.00 %", "100.00 %"]]
+    # Only one of the three reports has something to compare.
+    assert "Sessions on which a second source disagrees: 1 reports, newest 10.00 %" in page.charts
+
+
+def test_where_nobody_was_asked_the_page_says_so_and_the_table_nothing() -> None:
+    console = Console(record=True, width=200, file=StringIO())
+    print_history(history_of([report(0)]), LIMITS, console)
+    assert "second opinion" not in console.export_text()
+    page = Page(quality_page(history_of([report(0)]), LIMITS, "x", REPORT.created_at))
+    assert page.tables["agreement"][1:] == [["Nobody was asked (quality.second_opinion)."]]
+
+
+@pytest.mark.parametrize(
+    ("share", "told"), [(None, "nothing to compare"), (1.0, "100.00 %"), (0.99999, "> 99.99 %"), (0.0, "0.00 %")]
+)
+def test_a_share_that_is_not_whole_never_reads_as_whole(share: float | None, told: str) -> None:
+    assert agreeing(share) == told
 
 
 def test_without_reports_there_is_nothing_to_say() -> None:
@@ -172,6 +233,7 @@ def test_texts_of_reports_cannot_become_markup() -> None:
         anomalies=(Finding(evil, Severity.ERROR, Verdict.REJECT, 1, (evil,)),),
         worst=((evil, 1),),
         missing=30,
+        second_opinion=opinion(evil, evil),
     )
     text = quality_page(history_of([odd]), LIMITS, evil, REPORT.created_at)
     assert "<script" not in text
@@ -196,6 +258,7 @@ def as_sent(sent: DataQualityReport) -> dict[str, object]:
         REPORT,
         replace(REPORT, window=None, delay_minutes=12.5, anomalies=(), unknown={}, worst=(), notes=()),
         replace(REPORT, success_rate=float("nan"), missing_rate=float("inf")),
+        replace(REPORT, second_opinion=opinion()),
         report(1, anomalies=(REJECT, FLAG)),
     ],
 )

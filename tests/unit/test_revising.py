@@ -292,7 +292,7 @@ def test_what_a_store_keeps_with_fewer_digits_is_unchanged_when_it_would_read_th
         def __getattr__(self, name):
             return getattr(self._inner, name)
 
-        def kept(self, batch):
+        def kept(self, batch, stored):
             return bars(A, FIVE, closes=[round(close, 2) for close in batch.table["close"].to_pylist()], version=2)
 
     parts = Stack(source=None, securities=listed([A]))
@@ -303,6 +303,26 @@ def test_what_a_store_keeps_with_fewer_digits_is_unchanged_when_it_would_read_th
     found = compare(bars(A, FIVE, closes=[10.011, *[10.0] * 4], version=2), nothing)
     assert found.to_write.table["close"].to_pylist() == [10.011]
     assert found.revisions.table["new_close"].to_pylist() == [10.01]
+
+
+def test_what_a_store_does_not_take_for_a_change_of_what_it_has_is_no_revision():
+    class Lenient:
+        """Takes no amount for a change."""
+
+        def __init__(self, inner):
+            self._inner = inner
+
+        def __getattr__(self, name):
+            return getattr(self._inner, name)
+
+        def kept(self, batch, stored):
+            return BarBatch(batch.table.set_column(9, batch.table.schema.field(9), stored.table["amount"]), batch.series)
+
+    parts = Stack(source=None, securities=listed([A]))
+    parts.bars.write(bars(A, FIVE, amounts=[9_990.0] * 5, version=1))
+    compare = revising.Revising(Lenient(parts.bars), "test", True).compare
+    found = compare(bars(A, FIVE, amounts=[10_000.0] * 5, version=2), revising.ASKED_SCHEMA.empty_table())
+    assert (len(found.unchanged), len(found.to_write), len(found.revisions)) == (5, 0, 0)
 
 
 def test_minute_bars_are_compared_withdrawn_and_marked_again():
@@ -336,7 +356,7 @@ def test_reads_of_the_store_stay_small_however_much_is_compared(monkeypatch):
         def __init__(self, inner):
             self._inner, self.rows = inner, []
 
-        def kept(self, batch):
+        def kept(self, batch, stored):
             return batch
 
         def read(self, codes, series, first, last):

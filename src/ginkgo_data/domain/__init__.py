@@ -31,6 +31,8 @@ work item
     What is left of a command, kept for a later round.
 round
     What a worker does between two intakes: coalesce, cover, plan, fetch, validate, write, assess, commit.
+second opinion
+    What another source says of a few bars that a job has stored.
 heartbeat
     A worker's sign of life, which vouches for progress.
 version

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -40,6 +41,8 @@ class QuickstartAccount:
     """Seconds."""
     example_code: str | None = None
     """A code that has bars."""
+    configuration: Path | None = None
+    """What a reader must name beside the database: where the address does not say whose tables they are."""
 
     @property
     def done(self) -> bool:
@@ -176,4 +179,6 @@ def _print_next(account: QuickstartAccount, console: Console) -> None:
     frequency, adjust = example.series.split("/")
     options = "" if (frequency, adjust) == ("1d", "none") else f" --frequency {frequency} --adjust {adjust}"
     line = f"  ginkgo-data bars {account.example_code}{options} --db {account.database}"
+    if account.configuration is not None:
+        line += f" --config {account.configuration}"
     console.print(line, markup=False, soft_wrap=True)

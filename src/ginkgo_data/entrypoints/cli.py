@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +30,7 @@ from ginkgo_data.entrypoints import (
     store_cli,
     worker_cli,
 )
-from ginkgo_data.entrypoints.option_values import codes_of, day_of
+from ginkgo_data.entrypoints.option_values import codes_of, day_of, window_of
 
 app = typer.Typer(
     name="ginkgo-data",
@@ -113,8 +112,7 @@ def bars(
     found = show_bars(
         canonical_code(code),
         Series(frequency, adjust),
-        day_of(start, "--start") or date(1990, 1, 1),
-        day_of(end, "--end") or date(2199, 12, 30),
+        *window_of(start, end),
         output.value,
         database,
         config,

@@ -74,6 +74,7 @@ from ginkgo_data.domain.services.collector import BarCollector
 from ginkgo_data.domain.services.coverage_reading import CoverageReader
 from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
 from ginkgo_data.domain.services.reporting import Reporter
+from ginkgo_data.domain.services.second_opinion import SecondOpinion
 from ginkgo_data.domain.services.session_job import JobParts
 from ginkgo_data.domain.services.telling import Telling
 from ginkgo_data.domain.services.ticks import TickCollector
@@ -98,6 +99,7 @@ class Container(containers.DeclarativeContainer):
     metrics = providers.Singleton(opening.made_metrics)
     spans = providers.Resource(opening.opened_spans, settings, node_id)
     store = providers.Resource(opening.opened_store, settings)
+    store_to_look_into = providers.Resource(opening.opened_reader, settings)
     pool = providers.Resource(opening.opened_pool, settings)
 
     layout = settings.provided.clickhouse.layout
@@ -186,6 +188,14 @@ class Container(containers.DeclarativeContainer):
     retrying_bar_source = providers.Singleton(RetryingBarSource, observed_bar_source, policy, clock)
     bar_source = providers.Selector(
         layout, native=retrying_bar_source, ginkgo=providers.Singleton(GinkgoBarSource, retrying_bar_source)
+    )
+    second_source = providers.Selector(
+        settings.provided.quality.second_opinion.source,
+        tushare=providers.Singleton(TushareBarSource, tushare),
+        files=providers.Singleton(file_sources.bars_of_files, settings.provided.sources.files, archive),
+    )
+    observed_second_source = providers.Singleton(
+        ObservedBarSource, second_source, settings.provided.quality.second_opinion.source, metrics, clock
     )
     plain_reference_source = providers.Selector(
         providers.Callable(lambda settings: (settings.sources.reference or settings.sources.bars)[0], settings),
@@ -324,6 +334,23 @@ class Container(containers.DeclarativeContainer):
             parts=job_parts,
         ),
     )
+    asked_second = providers.Singleton(
+        SecondOpinion,
+        source=observed_second_source.provider,
+        calendar=trading_calendar,
+        versions=version_clock,
+        clock=clock,
+        pool=pool,
+        cells=settings.provided.quality.second_opinion.cells,
+        rules=settings.provided.quality.rule_set,
+        concurrency=settings.provided.worker.concurrency,
+    )
+    second_opinion = providers.Selector(
+        providers.Callable(lambda settings: settings.quality.second_opinion.source or "none", settings),
+        none=providers.Object(None),
+        tushare=asked_second,
+        files=asked_second,
+    )
     telling = providers.Singleton(Telling, outbox, notifications, clock)
     reporter = providers.Singleton(
         Reporter,
@@ -352,6 +379,7 @@ class Container(containers.DeclarativeContainer):
         calendar_changed=trading_calendar.provided.refresh,
         adjustments=adjustment_collector.provider,
         ticks=tick_collector.provider,
+        second_opinion=second_opinion,
     )
     round = providers.Singleton(
         Round,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ginkgo_data.adapters.files.config import FilesConfig
 from ginkgo_data.adapters.tushare.config import TushareConfig
@@ -65,6 +65,22 @@ class SourceSettings(Section):
         return self.ticks[0] if self.ticks else "none"
 
 
+def _nobody(value: object) -> object:
+    # The environment cannot say nothing: there an empty variable is none at all.
+    return None if value in ("", "none") else value
+
+
+class SecondOpinionSettings(Section):
+    """Another source, asked after each job of bars about a few of them."""
+
+    source: Annotated[SourceName | None, BeforeValidator(_nobody)] = None
+    """Who is asked; nobody when left out, empty or ``none``. It must be configured, and another than the first of
+    ``sources.bars``."""
+    cells: int = Field(default=10, ge=1, le=100)
+    """Sessions of a code that are drawn by chance, and at most as many again because they look strange: what a rule has
+    flagged, the largest moves, the oddest volumes."""
+
+
 class QualitySettings(Section):
     """When a report becomes an alert, and how long its repeats are silent."""
 
@@ -88,6 +104,8 @@ class QualitySettings(Section):
     rules: Rules = Field(default_factory=dict)
     """Rules of quality that are silenced or tuned, by id: ``enabled``, ``severity``, ``verdict``, a rule's own numbers,
     and the same for one frequency (``1m: {enabled: false}``). docs/rules.md lists them, and so does `rules list`."""
+
+    second_opinion: SecondOpinionSettings = SecondOpinionSettings()
 
     @model_validator(mode="after")
     def _warnings_come_first(self) -> QualitySettings:

@@ -35,8 +35,9 @@ def database_settings(database: str | None, config: Path | None, *, may_be_new: 
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Container]:
-    """Give the parts, wired; what was opened of them is closed."""
+    """Give the parts, wired to a store that is only looked at (`opened_reader`); what was opened of them is closed."""
     container = Container(settings=settings)
+    container.store.override(container.store_to_look_into)
     try:
         yield container
     finally:

@@ -36,8 +36,9 @@ from ginkgo_data.domain.services.collector import BarCollector
 from ginkgo_data.domain.services.disposal import DONE, settle_collection, settle_sync
 from ginkgo_data.domain.services.pace import GoOn, Pace
 from ginkgo_data.domain.services.reference import SecuritiesSync, TradingCalendarSync
-from ginkgo_data.domain.services.reporting import Reporter
+from ginkgo_data.domain.services.reporting import Reporter, report_id
 from ginkgo_data.domain.services.requesters import requesters
+from ginkgo_data.domain.services.second_opinion import SecondOpinion
 from ginkgo_data.domain.services.tally import CollectionProgress
 from ginkgo_data.domain.services.ticks import TickCollector
 from ginkgo_data.ports.clock import Clock
@@ -158,6 +159,8 @@ class Dispatcher:
     adjustments: Callable[[], AdjustmentCollector | None] = _no_collector
     """Gives the collector of factors, None where there is no source; made with the first command that needs it."""
     ticks: Callable[[], TickCollector | None] = _no_collector
+    second_opinion: SecondOpinion | None = None
+    """Asks another source about some bars of each job; None: nobody is asked."""
 
     def do(self, work: Work, hooks: Hooks, shed: Shed | None = None) -> Worked:
         """Do `work` and say how each of its deliveries ends.
@@ -189,8 +192,10 @@ class Dispatcher:
             reason = "a snapshot without codes is ignored (commands.bare_bar_snapshot)"
             ignored = (Settlement(Disposition.COMMIT, reason),)
             return Worked(tuple((delivery, ignored) for delivery in work.deliveries))
-        pace = _pace(work, hooks, shed)
-        return self._accounted(work, self.collector.collect(command, work.since, pace, requesters(work)))
+        pace, opinion = _pace(work, hooks, shed), self.second_opinion
+        sampling = opinion.sampling(command.series, report_id(work)) if opinion else None
+        result = self.collector.collect(command, work.since, pace, requesters(work), sampling)
+        return self._accounted(work, opinion.on(result, sampling, pace) if opinion and sampling else result)
 
     def _collect_factors(
         self, command: CollectAdjustmentFactors, work: Work, hooks: Hooks, shed: Shed | None

@@ -168,6 +168,8 @@ def _calendar(settings: Settings) -> Iterator[Finding]:
 def _sources(settings: Settings) -> Iterator[Finding]:
     sources = settings.sources
     named = {*sources.bars, *(sources.reference or ()), *(sources.adjustments or ()), *sources.ticks}
+    if (second := settings.quality.second_opinion.source) is not None:
+        named.add(second)
     with closing(_Opened(settings)) as opened:
         if "tushare" in named:
             reply = opened.container.tushare().ask(TRADE_CAL, _ANY_DAY)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
-from ginkgo_data.adapters.clickhouse.ginkgo_schema import ensure_ginkgo_tables
+from ginkgo_data.adapters.clickhouse.ginkgo_schema import check_ginkgo_tables, ensure_ginkgo_tables
 from ginkgo_data.adapters.clickhouse.schema import apply_schema, check_schema
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.producer import KafkaProducer
@@ -45,6 +45,19 @@ def opened_store(settings: Settings) -> Iterator[ClickHouseClient]:
         client.close()
 
 
+def opened_reader(settings: Settings) -> Iterator[ClickHouseClient]:
+    """Yield a client for those who look into the store: it makes neither a database nor a table, and checks both.
+
+    A newer program that looked and applied its schema would keep the workers of the older one from starting.
+    """
+    ginkgo = settings.clickhouse.layout == "ginkgo"
+    client = ClickHouseClient(settings.clickhouse, _check_both if ginkgo else check_schema, create=False)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
 def opened_clock_store(settings: Settings, store: ClickHouseClient) -> Iterator[ClickHouseClient]:
     """Yield the client that asks for the time: with little patience, since it also finds out that the store is away."""
     if settings.clickhouse.embedded:
@@ -67,6 +80,11 @@ def _prepare_schema(client: ClickHouseClient) -> None:
 def _prepare_both(client: ClickHouseClient) -> None:
     _prepare_schema(client)
     ensure_ginkgo_tables(client)
+
+
+def _check_both(client: ClickHouseClient) -> None:
+    check_schema(client)
+    check_ginkgo_tables(client)
 
 
 def opened_tushare(settings: Settings, budget: CallBudget, clock: SystemClock) -> Iterator[TushareClient]:

@@ -21,6 +21,17 @@ def day_of(text: str | None, option: str) -> date | None:
         raise MalformedCommand(f"{option} is {text!r}; allowed: a day such as 2020-01-31 or 20200131") from error
 
 
+def window_of(start: str | None, end: str | None) -> tuple[date, date]:
+    """Return the first and the last day of `--start` and `--end`; where one is not given, as far as days go.
+
+    Raises `MalformedCommand` naming the option, also where the window ends before it begins.
+    """
+    first, last = day_of(start, "--start") or date(1990, 1, 1), day_of(end, "--end") or date(2199, 12, 30)
+    if first > last:
+        raise MalformedCommand(f"--start {first} is after --end {last}")
+    return first, last
+
+
 def codes_of(text: str | None) -> tuple[str, ...] | None:
     """Return the codes of a list with commas, each once, in order. Raises `MalformedCommand` naming the code."""
     return None if text is None else tuple(dict.fromkeys(canonical_code(code) for code in text.split(",")))

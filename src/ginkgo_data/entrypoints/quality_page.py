@@ -15,7 +15,7 @@ from ginkgo_data.domain.model.quality import DataQualityReport, QualityThreshold
 from ginkgo_data.domain.services.quality_history import QualityHistory
 from ginkgo_data.domain.services.rules import DEFAULT_RULES
 from ginkgo_data.entrypoints.quality_charts import COLOURS, Chart, chart_svg
-from ginkgo_data.entrypoints.quality_table import flagged, percent
+from ginkgo_data.entrypoints.quality_table import agreeing, flagged, percent
 
 _MOST_LISTED = 200
 _SHOWN_EXAMPLES = 2
@@ -40,6 +40,7 @@ def _parts(history: QualityHistory, limits: QualityThresholds, database: str, re
         "charts": "".join(_charts(history, limits)),
         "coverage": "\n".join(_coverage(history, limits)),
         "rules": "\n".join(_rules(history)) or _nothing(6, "No rule has hit."),
+        "agreement": "\n".join(_agreement(history)) or _nothing(8, "Nobody was asked (quality.second_opinion)."),
         "worst": "\n".join(_worst(history)) or _nothing(4, "No code lacks a session."),
         "reports": "\n".join(_reports(history, limits)) or _nothing(11, "No report is stored."),
     }
@@ -78,6 +79,7 @@ def _charts(history: QualityHistory, limits: QualityThresholds) -> Iterator[str]
             lambda v: f"{v:,.0f}",
             (("warning", limits.delay_warning_minutes), ("error", limits.delay_error_minutes)),
         ),
+        Chart("Sessions on which a second source disagrees", _disagreeing, percent),
         Chart("Rows written", lambda report: float(report.records_written), lambda v: f"{v:,.0f}"),
         Chart("Vendor calls", lambda report: float(report.calls), lambda v: f"{v:,.0f}"),
     )
@@ -115,6 +117,23 @@ def _rules(history: QualityHistory) -> Iterator[str]:
             f'<td>{escape(finding.severity.value)}</td><td class="bar"><span class="share"><i class="{does}" '
             f'style="flex:{finding.count / most:.6f}"></i><i style="flex:{1 - finding.count / most:.6f}"></i></span>'
             f'</td><td>{finding.count:,}</td><td class="text">{examples}</td></tr>'
+        )
+
+
+def _disagreeing(report: DataQualityReport) -> float | None:
+    found = report.second_opinion
+    rate = None if found is None else found.rate
+    return None if rate is None else 1 - rate
+
+
+def _agreement(history: QualityHistory) -> Iterator[str]:
+    for total in history.agreement:
+        found = total.figures
+        grade = "" if found.agreed == found.compared else "warning"
+        counts = "".join(f"<td>{n:,}</td>" for n in (total.reports, found.asked, found.compared, found.agreed))
+        yield (
+            f"<tr><td>{escape(found.source)}</td><td>{escape(found.about)}</td>{counts}"
+            f'<td class="{grade}">{agreeing(found.rate)}</td><td>{agreeing(found.rate_by_chance)}</td></tr>'
         )
 
 

@@ -31,6 +31,9 @@ def print_history(history: QualityHistory, thresholds: QualityThresholds, consol
     if history.rules:
         console.print()
         console.print(_rules(history))
+    if history.agreement:
+        console.print()
+        console.print(_agreement(history))
     if history.worst:
         told = ", ".join(f"{worst.code} {worst.missing:,} ({worst.series})" for worst in history.worst[:_MOST])
         console.print(f"\n[bold]lacking most[/bold]  {escape(told)}", soft_wrap=True)
@@ -70,6 +73,27 @@ def _rules(history: QualityHistory) -> Table:
         example = escape(finding.examples[0]) if finding.examples else ""
         table.add_row(f"[{colour}]{escape(finding.rule)}[/]", f"{finding.count:,}", f"{total.reports:,}", example)
     return table
+
+
+def _agreement(history: QualityHistory) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("second opinion", no_wrap=True)
+    for name in ("reports", "asked", "compared", "agree", "share", "by chance"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for total in history.agreement:
+        found = total.figures
+        counts = (f"{number:,}" for number in (total.reports, found.asked, found.compared, found.agreed))
+        colour = "green" if found.agreed == found.compared else "yellow"
+        names = f"{escape(found.source)} on {escape(found.about)}"
+        table.add_row(names, *counts, Text(agreeing(found.rate), colour), agreeing(found.rate_by_chance))
+    return table
+
+
+def agreeing(share: float | None) -> str:
+    """Return a share of agreement in percent; one that is not whole never reads as whole."""
+    if share is None:
+        return "nothing to compare"
+    return "> 99.99 %" if 0.9999 < share < 1 else percent(share)
 
 
 def flagged(report: DataQualityReport) -> int:

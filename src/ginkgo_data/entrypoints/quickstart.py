@@ -125,6 +125,7 @@ class Quickstart:
                 heartbeat=heartbeat,
                 reference_calls=worker.stats.calls - sum(report.calls for report in reports),
                 example_code=_an_example(container, reports),
+                configuration=None if self._loaded.settings.clickhouse.layout == "native" else self._wish.config,
                 duration=time.monotonic() - started,
             )
 

@@ -13,12 +13,13 @@ from ginkgo_data.domain.model.series import Adjust, Frequency
 from ginkgo_data.domain.services.rule_set import Parameter, Rule, RuleSet, Subject
 from ginkgo_data.domain.services.rules import DEFAULT_RULES
 
-_BAR_SUBJECTS = frozenset({Subject.BAR, Subject.NEIGHBOURS, Subject.SESSION})
+_BAR_SUBJECTS = frozenset({Subject.BAR, Subject.NEIGHBOURS, Subject.SESSION, Subject.OPINION})
 _TITLES = {
     Subject.BAR: "A bar by itself",
     Subject.NEIGHBOURS: "A daily bar beside those before it",
     Subject.SESSION: "The minute bars of a session",
     Subject.COVERAGE: "The sessions of a job",
+    Subject.OPINION: "A second opinion",
     Subject.FACTOR: "Adjustment factors",
     Subject.TICK: "Ticks",
     Subject.SOURCE_ROW: "Rows that a source cannot be read by, or a store cannot hold",

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ginkgo_data.domain.model.codes import canonical_code
-from ginkgo_data.entrypoints.option_values import day_of
+from ginkgo_data.entrypoints.option_values import day_of, window_of
 
 CodeArgument = Annotated[str, typer.Argument(help="A code such as 000001.SZ (SH600000 is understood too).")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="A data_worker.yml to read.")]
@@ -54,8 +54,7 @@ def factors(
     """Print the stored adjustment factors of one code, with what raw prices are multiplied by."""
     from ginkgo_data.entrypoints.show_session_data import show_factors
 
-    first, last = day_of(start, "--start") or date(1990, 1, 1), day_of(end, "--end") or date(2199, 12, 30)
-    found = show_factors(canonical_code(code), first, last, output.value, database, config)
+    found = show_factors(canonical_code(code), *window_of(start, end), output.value, database, config)
     raise typer.Exit(0 if found else 1)
 
 

@@ -1,5 +1,5 @@
 # Upstream: entrypoints, ginkgo_data
-# Downstream: adapters.{clickhouse, kafka, redis}, entrypoints.{data_sections, sections, watch_sections}, pydantic
+# Downstream: adapters.{clickhouse, kafka, redis}, domain.model, entrypoints, pydantic
 # Role: The configuration as one frozen value, and the rules that hold between its sections
 """Settings: what can be configured, all of it.
 
@@ -15,6 +15,7 @@ from pydantic import ValidationError, model_validator
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.redis.config import RedisConfig
+from ginkgo_data.domain.model.errors import ConfigurationError
 from ginkgo_data.entrypoints.data_sections import CommandSettings, LoggingSettings, QualitySettings, SourceSettings
 from ginkgo_data.entrypoints.sections import HeartbeatSettings, KafkaSettings, Section, WorkerSettings
 from ginkgo_data.entrypoints.watch_sections import HealthSettings, TracingSettings
@@ -44,6 +45,23 @@ class Settings(Section):
                 f"clickhouse.timeout is {timeout} and worker.stall_timeout is {stall:g}: one call that hangs would "
                 "take the heartbeat away; allowed: a clickhouse.timeout below worker.stall_timeout"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_second_opinion_is_anothers(self) -> Settings:
+        key, source, sources = "quality.second_opinion.source", self.quality.second_opinion.source, self.sources
+        if source is not None and source == sources.bars[0]:
+            raise ValueError(
+                f"{key} is {source}, which is the first of sources.bars: it would agree with itself; allowed: another "
+                "source, or nothing"
+            )
+        if source == "files" and sources.files is None:
+            raise ValueError(f"{key} is files, but sources.files.path is not set")
+        if source == "tushare":
+            try:
+                sources.tushare.require_account()
+            except ConfigurationError as error:
+                raise ValueError(f"{key} is tushare, but {error}") from None
         return self
 
     @model_validator(mode="after")

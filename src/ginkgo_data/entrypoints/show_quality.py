@@ -70,7 +70,10 @@ def show_quality(question: QualityQuestion, database: str | None, config: Path |
 
 
 def history_json(history: QualityHistory, database: str) -> object:
-    """Return the object that ``quality --json`` prints: reports as on the wire, and what they say together."""
+    """Return the object that ``quality --json`` prints: reports as on the wire, and what they say together.
+
+    What is stored of a second opinion and is not on the wire stands beside the reports.
+    """
     return plain(
         {
             "database": database,
@@ -78,6 +81,12 @@ def history_json(history: QualityHistory, database: str) -> object:
             "latest": [{"series": report.series, "report_id": report.report_id} for report in history.latest],
             "rules": [{**_fields(total.finding), "reports": total.reports} for total in history.rules],
             "worst": history.worst,
+            "agreement": [{**_fields(total.figures), "reports": total.reports} for total in history.agreement],
+            "second_opinions": [
+                {"report_id": report.report_id, **_fields(report.second_opinion)}
+                for report in history.reports
+                if report.second_opinion is not None
+            ],
         }
     )
 

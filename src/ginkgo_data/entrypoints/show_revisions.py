@@ -37,16 +37,17 @@ class RevisionQuestion:
     last: date
 
 
-def show_revisions(question: RevisionQuestion, as_json: bool, database: str | None, config: Path | None) -> None:
+def show_revisions(question: RevisionQuestion, as_json: bool, database: str | None, config: Path | None) -> bool:
     """Print the revisions of a code, oldest change of each bar first; a history without any says so.
 
-    Raises `ConfigurationError` where no database is named, `StoreUnavailable` where it does not answer.
+    Return whether there is a revision, or else a bar that none is of. Raises `ConfigurationError` where no database is
+    named, `StoreUnavailable` where it does not answer.
     """
     settings = database_settings(database, config)
+    asked = ([question.code], question.series, question.first, question.last)
     with opened(settings) as container:
-        found = container.revision_repository().revisions(
-            [question.code], question.series, question.first, question.last
-        )
+        found = container.revision_repository().revisions(*asked)
+        known = bool(len(found) or container.bar_repository().begun(*asked))
     if as_json:
         told = {
             "code": question.code,
@@ -57,11 +58,19 @@ def show_revisions(question: RevisionQuestion, as_json: bool, database: str | No
         sys.stdout.write(json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n")
     elif len(found):
         _table(question, found)
-    else:
-        span = f"between {question.first} and {question.last}"
+    elif known:
         sys.stdout.write(
-            f"no {question.series} bar of {question.code} {span} has been corrected or withdrawn since it was stored\n"
+            f"no {question.series} bar of {question.code} {_span(question)} has been corrected or withdrawn since it "
+            "was stored\n"
         )
+    else:
+        place = settings.clickhouse.url
+        sys.stderr.write(f"no {question.series} bars of {question.code} {_span(question)} in {place}\n")
+    return known
+
+
+def _span(question: RevisionQuestion) -> str:
+    return f"between {question.first} and {question.last}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,8 @@ class _Row:
     timestamp: datetime
     withdrawn: bool
     changes: tuple[tuple[str, str | None, str | None], ...]
-    old_fetched: datetime
+    old_fetched: datetime | None
+    """None: another program stored it, which did not say when it fetched it."""
     fetched: datetime
     old_source: str
     source: str
@@ -93,7 +103,7 @@ def _rows(found: Revisions) -> Iterator[_Row]:
             timestamp=row["timestamp"],
             withdrawn=row["withdrawn"],
             changes=tuple(pair for pair in pairs if pair[1] != pair[2]),
-            old_fetched=_moment(row["old_version"]),
+            old_fetched=_moment(row["old_version"]) if row["old_version"] else None,
             fetched=_moment(row["version"]),
             old_source=row["old_source"],
             source=row["source"],
@@ -116,7 +126,7 @@ def _object(row: _Row) -> dict[str, object]:
         "timestamp": row.timestamp.isoformat(),
         "withdrawn": row.withdrawn,
         "changes": {name: {"old": _number(old), "new": _number(new)} for name, old, new in row.changes},
-        "old_fetched_at": row.old_fetched.isoformat(),
+        "old_fetched_at": row.old_fetched.isoformat() if row.old_fetched else None,
         "fetched_at": row.fetched.isoformat(),
         "old_source": row.old_source,
         "source": row.source,
@@ -144,7 +154,8 @@ def _table(question: RevisionQuestion, found: Revisions) -> None:
             close = next(old for name, old, _ in row.changes if name == "close")
             lines = (("(close)", close, "withdrawn"),)
         for place, (name, old, new) in enumerate(lines):
-            told = (bar, f"{row.old_fetched:%Y-%m-%d %H:%M:%S}", f"{row.fetched:%Y-%m-%d %H:%M:%S}", row.request)
+            before = f"{row.old_fetched:%Y-%m-%d %H:%M:%S}" if row.old_fetched else "not known"
+            told = (bar, before, f"{row.fetched:%Y-%m-%d %H:%M:%S}", row.request)
             first, *times = told if place == 0 else ("", "", "", "")
             shown.add_row(first, name, old or "none", new or "none", *(escape(text) for text in times))
     console = Console(highlight=False)

@@ -1,7 +1,10 @@
 # Upstream: entrypoints.store_cli
-# Downstream: adapters.clickhouse.{client, schema}, entrypoints.database, rich
+# Downstream: adapters.clickhouse, domain.model.errors, entrypoints.database, rich
 # Role: `ginkgo-data schema`: versions of the database told, applied, and shown as SQL
-"""Exit codes: 0 done; 1 the database is newer than this program, or does not answer; 2 wrong use."""
+"""With `clickhouse.layout: ginkgo` in the configuration, Ginkgo's own tables are made, checked and shown, too.
+
+Exit codes: 0 done; 1 the database is newer than this program, does not fit or does not answer; 2 wrong use.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient, open_client
+from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
+from ginkgo_data.adapters.clickhouse.ginkgo_schema import check_ginkgo_tables, ensure_ginkgo_tables
 from ginkgo_data.adapters.clickhouse.schema import (
     SchemaVersion,
     apply_schema,
@@ -23,17 +28,24 @@ from ginkgo_data.adapters.clickhouse.schema import (
     schema_history,
     schema_statements,
 )
+from ginkgo_data.domain.model.errors import SchemaMismatch
 from ginkgo_data.entrypoints.database import database_settings
 
 _STYLES = {"applied": "green", "pending": "yellow", "unknown": "red"}
 
 
 def schema_status(database: str | None, config: Path | None, as_json: bool) -> int:
-    """Show the versions; nothing is changed. Return 1 for a database newer than this program."""
+    """Show the versions; nothing is changed. Return 1 for a database newer than this program, or that does not fit.
+
+    Raises `ConfigurationError` where there is no database.
+    """
     with _client(database, config) as (client, place):
         lines = schema_history(client)
-    _show(lines, place, as_json, ())
-    return _newer(lines)
+        fault = _newer(lines) or _misfit(client, place, lines)
+    _show(lines, place.url, as_json, ())
+    if fault:
+        sys.stderr.write(f"error: {fault}\n")
+    return 1 if fault else 0
 
 
 def schema_apply(database: str | None, config: Path | None, as_json: bool) -> int:
@@ -45,16 +57,18 @@ def schema_apply(database: str | None, config: Path | None, as_json: bool) -> in
     with _client(database, config, may_be_new=True) as (client, place):
         done = apply_schema(client)
         check_schema(client)
+        if place.layout == "ginkgo":
+            ensure_ginkgo_tables(client)
         lines = schema_history(client)
-    _show(lines, place, as_json, done)
+    _show(lines, place.url, as_json, done)
     return 0
 
 
 def schema_show(database: str | None, config: Path | None, as_json: bool) -> int:
     """Print the DDL: of the database where one is named, else as this program makes it."""
     if database or config:
-        with _client(database, config) as (client, _):
-            statements = schema_statements(client)
+        with _client(database, config) as (client, place):
+            statements = schema_statements(client, ("bar", "adjustfactor") if place.layout == "ginkgo" else ())
     else:
         statements = schema_statements()
     if as_json:
@@ -67,24 +81,36 @@ def schema_show(database: str | None, config: Path | None, as_json: bool) -> int
 @contextmanager
 def _client(
     database: str | None, config: Path | None, *, may_be_new: bool = False
-) -> Iterator[tuple[ClickHouseClient, str]]:
+) -> Iterator[tuple[ClickHouseClient, ClickHouseConfig]]:
     place = database_settings(database, config, may_be_new=may_be_new).clickhouse
-    client = open_client(place)
+    client = open_client(place, create=may_be_new)
     try:
-        yield client, place.url
+        yield client, place
     finally:
         client.close()
 
 
-def _newer(lines: Sequence[SchemaVersion]) -> int:
+def _newer(lines: Sequence[SchemaVersion]) -> str:
     unknown = [str(line.version) for line in lines if line.state == "unknown"]
     if not unknown:
-        return 0
-    sys.stderr.write(
-        f"error: the database has schema version {', '.join(unknown)}, which this program does not know: a newer "
-        "release has been here; use that one\n"
+        return ""
+    return (
+        f"the database has schema version {', '.join(unknown)}, which this program does not know: a newer release has "
+        "been here; use that one"
     )
-    return 1
+
+
+def _misfit(client: ClickHouseClient, place: ClickHouseConfig, lines: Sequence[SchemaVersion]) -> str:
+    """Return what does not fit of a schema of which nothing is pending."""
+    if any(line.state == "pending" for line in lines):
+        return ""
+    try:
+        check_schema(client)
+        if place.layout == "ginkgo":
+            check_ginkgo_tables(client)
+    except SchemaMismatch as error:
+        return str(error)
+    return ""
 
 
 def _show(lines: Sequence[SchemaVersion], place: str, as_json: bool, done: Sequence[int]) -> None:

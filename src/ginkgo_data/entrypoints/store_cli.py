@@ -1,20 +1,18 @@
 # Upstream: entrypoints.cli
-# Downstream: domain.model.{codes, errors, series}, entrypoints.{option_values, show_revisions, show_schema}, typer
+# Downstream: domain.model.{codes, series}, entrypoints.{option_values, show_revisions, show_schema}, typer
 # Role: The commands of `ginkgo-data` about what is stored: schema, revisions
 """Options in, exit codes out; what the commands do is imported when they run."""
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ginkgo_data.domain.model.codes import canonical_code
-from ginkgo_data.domain.model.errors import MalformedCommand
 from ginkgo_data.domain.model.series import Adjust, Frequency, Series
-from ginkgo_data.entrypoints.option_values import day_of
+from ginkgo_data.entrypoints.option_values import window_of
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="A data_worker.yml to read.")]
 DatabaseOption = Annotated[
@@ -44,14 +42,14 @@ def revisions(
     database: DatabaseOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Show what the vendor has corrected or withdrawn: old value, new value, fetched when, and who asked."""
+    """Show what the vendor has corrected or withdrawn: old value, new value, fetched when, and who asked.
+
+    Exit code 1 when no such bar was ever stored.
+    """
     from ginkgo_data.entrypoints.show_revisions import RevisionQuestion, show_revisions
 
-    first, last = day_of(start, "--start") or date(1990, 1, 1), day_of(end, "--end") or date(2199, 12, 30)
-    if first > last:
-        raise MalformedCommand(f"--start {first} is after --end {last}")
-    question = RevisionQuestion(canonical_code(code), Series(frequency, adjust), first, last)
-    show_revisions(question, as_json, database, config)
+    question = RevisionQuestion(canonical_code(code), Series(frequency, adjust), *window_of(start, end))
+    raise typer.Exit(0 if show_revisions(question, as_json, database, config) else 1)
 
 
 @schema_app.command("status")

@@ -1,7 +1,7 @@
 # Upstream: adapters.kafka.notifications, entrypoints.{contracts, request_watch, show_quality}
 # Downstream: adapters.kafka.{command_shapes, wire_json}, domain.model.{errors, quality}, pydantic
 # Role: Quality reports as JSON objects and back, for the notification topic and the store
-"""A report on the wire has the names of `DataQualityReport`.
+"""A report on the wire has the names of `DataQualityReport`, but for `STORED_ONLY`.
 
 The specification's `records_expected, records_actual, records_failed, records_skipped, success_rate, anomalies,
 duration_seconds` stand at the top like all others; `window` is a list of two days, `worst` one of [code, count].
@@ -21,21 +21,28 @@ from ginkgo_data.domain.model.quality import DataQualityReport
 REPORT_KEY = "data_worker_quality_report"
 """`type` of a report and key of its Kafka record."""
 
+STORED_ONLY = ("second_opinion",)
+"""Fields of ours that the specification does not know; what they say is among a report's notes and anomalies, too."""
+
 _REPORT = TypeAdapter(DataQualityReport)
 _RATES = ("success_rate", "missing_rate", "duration_seconds")
 
 
 def encode_report(report: DataQualityReport) -> Json:
-    """Return `report` as strict JSON; `decode_report` gives it back. A rate that is no finite number is null."""
+    """Return `report` as strict JSON; `decode_report` gives it back without `STORED_ONLY`.
+
+    A rate that is no finite number is null.
+    """
     fields = plain(report)
     assert isinstance(fields, dict)
-    return {"type": REPORT_KEY, **fields}
+    return {"type": REPORT_KEY, **{name: value for name, value in fields.items() if name not in STORED_ONLY}}
 
 
 def report_schema() -> Json:
     """Return the JSON Schema of what `encode_report` returns: its keys and no others, with their types."""
     schema = _REPORT.json_schema(mode="serialization")
-    properties = schema["properties"]
+    del schema["$defs"]["Agreement"]
+    properties = {name: value for name, value in schema["properties"].items() if name not in STORED_ONLY}
     for name in _RATES:
         properties[name] = {"anyOf": [{"type": "number"}, {"type": "null"}], "title": properties[name]["title"]}
     properties = {"type": {"const": REPORT_KEY, "title": "Type"}, **properties}

@@ -11,7 +11,7 @@ from datetime import date
 
 from ginkgo_data.domain.model.coverage import CoverageCounts
 from ginkgo_data.domain.model.fetch import Unknown
-from ginkgo_data.domain.model.quality import Finding
+from ginkgo_data.domain.model.quality import Agreement, Finding
 from ginkgo_data.domain.model.series import Dataset, Series
 
 WHOLE_UNIVERSE = ""
@@ -57,6 +57,8 @@ class CollectionResult:
     worst: tuple[tuple[str, int], ...] = ()
     """Codes with most unexplained sessions, most first (at most ten)."""
     notes: tuple[str, ...] = ()
+    second_opinion: Agreement | None = None
+    """What another source says of a few of the rows; None where it was not asked."""
 
     @property
     def complete(self) -> bool:

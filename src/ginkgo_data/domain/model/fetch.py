@@ -15,10 +15,11 @@ from enum import Enum
 from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ginkgo_data.domain.model.bars import CODE, BarBatch, code_positions
-from ginkgo_data.domain.model.coverage import Absences, Cells
+from ginkgo_data.domain.model.coverage import Absences, Cells, Flags
 from ginkgo_data.domain.model.quality import Rejects
 from ginkgo_data.domain.model.series import DAILY, Adjust, Frequency, Series
 
@@ -74,14 +75,24 @@ class FetchRequest:
         """Return the wanted cells that `bars` has no row for."""
         if not len(bars) or not len(self.wanted):
             return self.wanted
-        position = code_positions(bars.table["code"], self.wanted.codes)
-        session = bars.table["session"].to_numpy().astype("datetime64[D]")
-        stride = len(self.wanted.codes)
-        asked = self.wanted.session.astype(np.int64) * stride + self.wanted.index
-        known = position >= 0
-        got = session[known].astype(np.int64) * stride + position[known]
-        left = ~np.isin(asked, got)
+        left = ~np.isin(_keys_of(self.wanted), self._keys_in(bars))
         return Cells(self.wanted.codes, self.wanted.index[left], self.wanted.session[left])
+
+    def wants(self, bars: BarBatch) -> Flags:
+        """Return which rows of `bars` are of wanted cells; an answer may have more."""
+        wanted: Flags = np.isin(self._keys_in(bars), _keys_of(self.wanted))
+        return wanted
+
+    def _keys_in(self, bars: BarBatch) -> npt.NDArray[np.int64]:
+        """Return for each row the number of its cell, -1 where its code or session is not wanted at all."""
+        position = code_positions(bars.table["code"], self.wanted.codes)
+        session = bars.table["session"].to_numpy().astype("datetime64[D]").astype(np.int64)
+        return np.where(position < 0, np.int64(-1), session * len(self.wanted.codes) + position)
+
+
+def _keys_of(cells: Cells) -> npt.NDArray[np.int64]:
+    keys: npt.NDArray[np.int64] = cells.session.astype(np.int64) * len(cells.codes) + cells.index
+    return keys
 
 
 @dataclass(frozen=True, slots=True)

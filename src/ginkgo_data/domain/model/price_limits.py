@@ -1,4 +1,4 @@
-# Upstream: domain.services.{limit_checks, listings}, entrypoints.rule_words
+# Upstream: domain.services.{agreement, limit_checks, listings}, entrypoints.rule_words
 # Downstream: none
 # Role: The dated price limits of the exchanges of mainland China, as data with their sources
 """How far a price may move in a session, by board, session and listing age.

@@ -158,6 +158,48 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """What came of asking another source about a few sessions of a job; counts are of (code, session) cells."""
+
+    about: str
+    """Whose bars were looked at."""
+    source: str
+    """Who was asked for a second opinion."""
+    asked: int
+    compared: int
+    """Those of which both have bars; the others say nothing."""
+    agreed: int
+    """Those of `compared` in which every value agrees within the tolerance of rule ``second_opinion``."""
+    compared_by_chance: int
+    """Those of `compared` that were drawn by chance: the others were chosen because they look strange."""
+    agreed_by_chance: int
+    calls: int
+    """Calls of the source that was asked; a report's own `calls` leave them out."""
+
+    @property
+    def rate(self) -> float | None:
+        """Share of the sessions compared that agree; None where none was."""
+        return self.agreed / self.compared if self.compared else None
+
+    @property
+    def rate_by_chance(self) -> float | None:
+        """The same of those drawn by chance: what holds for the others that nobody has compared."""
+        return self.agreed_by_chance / self.compared_by_chance if self.compared_by_chance else None
+
+    def __add__(self, other: Agreement) -> Agreement:
+        return Agreement(
+            self.about,
+            self.source,
+            self.asked + other.asked,
+            self.compared + other.compared,
+            self.agreed + other.agreed,
+            self.compared_by_chance + other.compared_by_chance,
+            self.agreed_by_chance + other.agreed_by_chance,
+            self.calls + other.calls,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class DataQualityReport:
     """Account of one job. Counts of records are bars (minute sessions count all their bars)."""
 
@@ -190,3 +232,5 @@ class DataQualityReport:
     delay_minutes: float | None = None
     """Now − close of the newest session that is due and not held; None when all due sessions are held."""
     notes: tuple[str, ...] = ()
+    second_opinion: Agreement | None = None
+    """None where nobody else was asked. It is stored, and not on the wire, whose keys are the specification's."""

@@ -62,6 +62,7 @@ def assess(
         worst=result.worst,
         delay_minutes=delay_minutes,
         notes=tuple(notes),
+        second_opinion=result.second_opinion,
     )
 
 

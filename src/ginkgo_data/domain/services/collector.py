@@ -33,8 +33,9 @@ from ginkgo_data.domain.services.reference import SecuritiesSync
 from ginkgo_data.domain.services.revising import RequestOf, Revising, no_request
 from ginkgo_data.domain.services.rule_set import RuleSet
 from ginkgo_data.domain.services.rules import DEFAULT_RULES
+from ginkgo_data.domain.services.sampling import Sampling
 from ginkgo_data.domain.services.sessions import due_windows, newest_closed
-from ginkgo_data.domain.services.shedding import codes_to_shed
+from ginkgo_data.domain.services.shares import own_share, pieces
 from ginkgo_data.domain.services.tally import Tally
 from ginkgo_data.ports.bar_repository import AbsenceRepository, BarRepository
 from ginkgo_data.ports.bar_source import BarSource
@@ -94,14 +95,16 @@ class BarCollector:
         since: datetime | None = None,
         pace: Pace = _TO_THE_END,
         request_of: RequestOf = no_request,
+        sampling: Sampling | None = None,
     ) -> CollectionResult:
         """Fetch, prove and store what is left of `command`, and return what the store then holds.
 
         `since` is when the command was first delivered (zoned): what was stored or recorded since then has
         been done for it already. `pace` says how far to go: when it says no, codes with calls left are
         `unfinished`, and codes beyond its share of calls are `shed`. `request_of` names who asked for a code, for
-        the revisions of what the vendor has corrected. Raises `NotAvailable` when the source has no
-        such series, `StoreUnavailable`, `Interrupted`, `CalendarHorizonExceeded`, or what `pace.shed` raises.
+        the revisions of what the vendor has corrected; `sampling` draws some of what is stored. Raises `NotAvailable`
+        when the source has no such series, `StoreUnavailable`, `Interrupted`, `CalendarHorizonExceeded`, or what
+        `pace.shed` raises.
         Vendor trouble is in the result.
         """
         has = self.source.capabilities
@@ -111,7 +114,7 @@ class BarCollector:
         present = self.versions.version()
         # Never ahead of the store's own clock, else a forced command would not see its own rows.
         done_since = present if since is None else min(int(since.timestamp() * 1_000_000), present)
-        return _Job(self, command, done_since, pace, request_of).run()
+        return _Job(self, command, done_since, pace, request_of, sampling).run()
 
 
 @dataclass(slots=True)
@@ -123,6 +126,7 @@ class _Job:
     since: int
     pace: Pace
     request_of: RequestOf
+    sampling: Sampling | None = None
     tally: Tally = field(default_factory=Tally)
 
     def run(self) -> CollectionResult:
@@ -141,31 +145,19 @@ class _Job:
 
     def _share_of(self, asked: AskedCodes, newest: date | None) -> list[str]:
         """Return the codes to work here and now, after the others were left to other workers."""
-        most_calls = self.pace.most_calls
-        if most_calls is None or len(asked.codes) < 2:
-            return asked.codes
-        calls: list[Codes] = []
-        for part in self._chunks(asked.codes, newest):
-            if not self.pace.go_on():
-                return asked.codes  # none of them is asked for anyway
-            if (grid := self._grid(part, asked.securities, newest)) is not None:
-                calls += [request.codes for request in grid.requests(grid.read(), self.parts.source.capabilities)]
-        self.tally.shed = tuple(filter(self.pace.may_shed, codes_to_shed(calls, most_calls)))
-        if not self.tally.shed:
-            return asked.codes
-        self.pace.shed(self.tally.shed)
-        shed = set(self.tally.shed)
-        return [code for code in asked.codes if code not in shed]
+
+        def calls_of(part: list[str]) -> list[Codes]:
+            grid = self._grid(part, asked.securities, newest)
+            planned = grid.requests(grid.read(), self.parts.source.capabilities) if grid else []
+            return [request.codes for request in planned]
+
+        return own_share(asked.codes, self._chunks(asked.codes, newest), calls_of, self.pace, self.tally)
 
     def _chunks(self, codes: list[str], newest: date | None) -> Iterator[list[str]]:
-        """Cut `codes` so that the grid of one cut stays within `chunk_cells`."""
-        if newest is None or not codes:
-            return
+        if newest is None:
+            return iter(())
         begin = self.command.start or FIRST_SESSION
-        days = self.command.sessions or max(1, (newest - begin).days)
-        size = max(1, self.parts.limits.chunk_cells // days)
-        for position in range(0, len(codes), size):
-            yield codes[position : position + size]
+        return pieces(codes, self.command.sessions or (newest - begin).days, self.parts.limits.chunk_cells)
 
     def _grid(self, codes: list[str], securities: Securities, newest: date | None) -> Grid | None:
         """Return the grid of `codes`, None when no session is due for any."""
@@ -214,4 +206,5 @@ class _Job:
         )
         inspection = Inspection(parts.bars, parts.calendar, parts.rules, listings)
         gaps = GapJudge(parts.absences, parts.versions, parts.rules, has.name, has.extent is None)
-        return Completion(has, landing, leasing, gathering, inspection, gaps, self.tally, self.pace.watch)
+        told = (self.tally, self.pace.watch, self.sampling)
+        return Completion(has, landing, leasing, gathering, inspection, gaps, *told)

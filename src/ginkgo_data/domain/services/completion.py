@@ -20,6 +20,7 @@ from ginkgo_data.domain.services.inspection import Inspection
 from ginkgo_data.domain.services.landing import Landing, asked_again, split_by_held
 from ginkgo_data.domain.services.leasing import Leasing
 from ginkgo_data.domain.services.readback import CellMarks, ReadBack
+from ginkgo_data.domain.services.sampling import Sampling
 from ginkgo_data.domain.services.tally import Tally, Watch, findings_of
 
 
@@ -35,6 +36,8 @@ class Completion:
     gaps: GapJudge
     tally: Tally
     watch: Watch | None
+    sampling: Sampling | None = None
+    """Draws what another source is asked about after the job; None: nobody is."""
 
     def complete(self, grid: Grid) -> None:
         """Make `grid` complete. Raises `StoreUnavailable` or `Interrupted`; no lease is kept in any case.
@@ -93,9 +96,9 @@ class Completion:
                 self._take(gathered, before, read_back)
                 if self.landing.empty:
                     self.leasing.stored()
-                    self.tally.found(self.inspection.findings())
+                    self._look()
             self.landing.flush()
-            self.tally.found(self.inspection.findings())
+            self._look()
         finally:
             self.leasing.give_back()
         self.tally.kept(self.landing)
@@ -118,6 +121,8 @@ class Completion:
             tally.fetched += len(answer.batch) + len(answer.rejects)
             tally.found([*checked.findings, *findings_of(answer.rejects)])
             self.inspection.add(request, accepted)
+            if self.sampling is not None:
+                self.sampling.add(request, checked)
             read_back.sent(accepted)
             rejects = Rejects.concat([answer.rejects, checked.rejects])
             if before is None:
@@ -129,6 +134,13 @@ class Completion:
                 self.landing.add(fresh, rejects, answer.absences, again, begun=begun)
         if self.watch:
             self.watch(tally.progress)
+
+    def _look(self) -> None:
+        """Look at what has been stored beside what was there before."""
+        found = self.inspection.look()
+        self.tally.found(found.findings)
+        if self.sampling is not None:
+            self.sampling.settle(found.findings, found.hits)
 
     def _withdrawable(self, request: FetchRequest, rejects: Rejects) -> pa.Table | None:
         """Return the cells of a complete answer from which what it lacks is gone; an archive proves no such thing."""

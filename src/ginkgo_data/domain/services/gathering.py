@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, completion, session_job}
+# Upstream: domain.services.{collector, completion, second_opinion, session_job}
 # Downstream: domain.model.{bars, errors, fetch, steps}, domain.services, ports.{bar_source, clock, version_clock}
 # Role: Sending a plan's calls through a bounded pool, and proving each answer as it comes
 """Results stream: at most `concurrency` answers are in memory, each already validated when it is yielded.

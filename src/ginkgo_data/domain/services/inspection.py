@@ -76,10 +76,13 @@ class Inspection:
             self._waiting.append(batch)
             self._market |= request.by_session
 
-    def findings(self) -> tuple[Finding, ...]:
-        """Return what the rules say of everything taken since the last time. Raises `StoreUnavailable`."""
+    def look(self) -> Inspected:
+        """Return what the rules say of everything taken since the last time. Raises `StoreUnavailable`.
+
+        The rows of `hits` are counted through all the batches, in the order in which they were taken.
+        """
         if not self._waiting:
-            return ()
+            return Inspected()
         batch = BarBatch.concat(self._waiting, self._waiting[0].series)
         codes = batch.codes()
         days = np.unique(batch.table["session"].to_numpy().astype("datetime64[D]"))
@@ -90,7 +93,7 @@ class Inspection:
             found = inspect_sessions(batch, self._daily(None if self._market else codes, days, rules), rules)
         self._waiting.clear()
         self._market = False
-        return found.findings
+        return found
 
     def _behind_history(self, batch: BarBatch, codes: list[str], days: Sessions, rules: tuple[Rule, ...]) -> Inspected:
         begins = _first_days(batch)

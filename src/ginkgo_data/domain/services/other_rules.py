@@ -1,6 +1,6 @@
 # Upstream: domain.services.rules
 # Downstream: domain.model.{quality, series}, domain.services.rule_set
-# Role: The rules that are not about a bar alone: neighbours, sessions, coverage, factors, ticks, unreadable rows
+# Role: The rules that are not about a bar alone: neighbours, sessions, coverage, opinions, factors, ticks, source rows
 """Rules without a check of their own: whoever collects what they are about looks, with the numbers that stand here."""
 
 from __future__ import annotations
@@ -121,6 +121,26 @@ COVERAGE_RULES = (
     ),
 )
 
+OPINION_RULES = (
+    Rule(
+        "second_opinion",
+        "A session of which another source (`quality.second_opinion`) says something else: one of the two is wrong.",
+        "TDX has Tushare's prices on 326 of 326 real rows, TDX and baostock its volumes and amounts on 63,196 "
+        "(field-facts 4); Eastmoney and Sina its volumes within half a lot, Eastmoney its amounts within 5 CNY (64 and "
+        "166 rows of the shared files)",
+        ("open", "high", "low", "close", "volume", "amount"),
+        severity=Severity.WARNING,
+        verdict=Verdict.FLAG,
+        subjects=(Subject.OPINION,),
+        parameters=(
+            Parameter("ticks", 1.0, "ticks by which a price may differ", 0.0, 1e4),
+            Parameter("price_share", 1e-4, "share of the price by which it may differ, where that is more", 0.0, 1.0),
+            Parameter("share", 0.005, "share by which volume and amount may differ", 0.0, 1.0),
+            Parameter("lots", 1.0, "lots of 100 (of the amount: their price) that are allowed anyway", 0.0, 1e6),
+        ),
+    ),
+)
+
 FACTOR_RULES = (
     Rule(
         "factor_not_positive",
@@ -212,4 +232,12 @@ SOURCE_RULES = (
     ),
 )
 
-OTHER_RULES = (*NEIGHBOUR_RULES, *SESSION_RULES, *COVERAGE_RULES, *FACTOR_RULES, *TICK_RULES, *SOURCE_RULES)
+OTHER_RULES = (
+    *NEIGHBOUR_RULES,
+    *SESSION_RULES,
+    *COVERAGE_RULES,
+    *OPINION_RULES,
+    *FACTOR_RULES,
+    *TICK_RULES,
+    *SOURCE_RULES,
+)

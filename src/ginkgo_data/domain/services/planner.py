@@ -1,4 +1,4 @@
-# Upstream: domain.services.{adjustments, grid}
+# Upstream: domain.services.{adjustments, grid, second_opinion}
 # Downstream: domain.model.{coverage, errors, fetch, series}, domain.services.{cutting, packing}, numpy
 # Role: Choose the fewest calls that answer the cells worth asking for
 """From coverage and a source's capabilities to a plan: calls are the cost, rows are nearly free."""

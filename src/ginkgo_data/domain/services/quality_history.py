@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ginkgo_data.domain.model.quality import DataQualityReport, Finding, Verdict
+from ginkgo_data.domain.model.quality import Agreement, DataQualityReport, Finding, Verdict
 
 MOST_WORST = 50
 
@@ -35,6 +35,16 @@ class WorstCode:
 
 
 @dataclass(frozen=True, slots=True)
+class VendorAgreement:
+    """What all second opinions of one source on the bars of another come to."""
+
+    figures: Agreement
+    """Added up."""
+    reports: int
+    """Reports in which it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class QualityHistory:
     """Reports, newest first, and what they say together."""
 
@@ -45,6 +55,8 @@ class QualityHistory:
     """Rejects before flags, the most frequent first."""
     worst: tuple[WorstCode, ...]
     """Most missing first, at most `MOST_WORST`; a code that the newest report of its series has no more is left out."""
+    agreement: tuple[VendorAgreement, ...] = ()
+    """By whose bars they are and who was asked."""
 
 
 def history_of(reports: Sequence[DataQualityReport]) -> QualityHistory:
@@ -58,6 +70,7 @@ def history_of(reports: Sequence[DataQualityReport]) -> QualityHistory:
         tuple(latest[series] for series in sorted(latest)),
         _rules(newest_first),
         _worst(newest_first, latest),
+        _agreement(newest_first),
     )
 
 
@@ -88,3 +101,15 @@ def _worst(newest_first: Sequence[DataQualityReport], latest: dict[str, DataQual
         for code, missing in report.worst
     ]
     return tuple(sorted(found, key=lambda worst: (-worst.missing, worst.code, worst.series))[:MOST_WORST])
+
+
+def _agreement(reports: Sequence[DataQualityReport]) -> tuple[VendorAgreement, ...]:
+    totals: dict[tuple[str, str], VendorAgreement] = {}
+    for found in (report.second_opinion for report in reports):
+        if found is not None:
+            key = (found.about, found.source)
+            before = totals.get(key)
+            totals[key] = (
+                VendorAgreement(before.figures + found, before.reports + 1) if before else VendorAgreement(found, 1)
+            )
+    return tuple(totals[key] for key in sorted(totals))

@@ -106,7 +106,7 @@ class Releasing:
         return stored.filter(np.isin(stored.table["timestamp"].to_numpy(), bar.table["timestamp"].to_numpy()))
 
     def _same(self, stored: BarBatch, bar: BarBatch) -> bool:
-        return bool((contents(stored.table)[:1] == contents(self.bars.kept(bar).table)).all())
+        return bool((contents(stored.table)[:1] == contents(self.bars.kept(bar, stored).table)).all())
 
 
 def _bar_of(row: Kept, version: int) -> BarBatch:

@@ -81,8 +81,9 @@ class Revising:
         codes = sorted({*fetched.codes(), *_distinct(asked)})
         if not codes:
             return Comparison(fetched, fetched, fetched, Revisions.empty(series))
-        as_kept = self.bars.kept(fetched)
-        new, old = _Keyed(as_kept, codes), _Keyed(self._stored(fetched, asked, codes), codes)
+        stored = self._stored(fetched, asked, codes)
+        as_kept = self.bars.kept(fetched, stored)
+        new, old = _Keyed(as_kept, codes), _Keyed(stored, codes)
         place, found = old.places_of(new.keys)
         differs = found.copy()
         differs[found] = (new.contents()[found] != old.contents()[place[found]]).any(axis=1)

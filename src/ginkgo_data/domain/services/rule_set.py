@@ -34,6 +34,7 @@ class Subject(Enum):
     FACTOR = "an adjustment factor"
     TICK = "a tick"
     COVERAGE = "the sessions of a job"
+    OPINION = "a session beside another source's"
 
 
 Describe: TypeAlias = Callable[..., list[str]]

@@ -24,7 +24,7 @@ from ginkgo_data.domain.services.rules import DEFAULT_RULES
 from ginkgo_data.domain.services.validation import REPAIR
 
 COMMON = ("enabled", "severity", "verdict")
-_OF_BARS = frozenset({Subject.BAR, Subject.NEIGHBOURS, Subject.SESSION})
+_OF_BARS = frozenset({Subject.BAR, Subject.NEIGHBOURS, Subject.SESSION, Subject.OPINION})
 
 Word = TypeVar("Word", bound=Enum)
 

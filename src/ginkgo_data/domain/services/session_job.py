@@ -32,7 +32,7 @@ from ginkgo_data.domain.services.rule_set import RuleSet
 from ginkgo_data.domain.services.rules import DEFAULT_RULES
 from ginkgo_data.domain.services.session_grid import SessionGrid
 from ginkgo_data.domain.services.sessions import newest_closed
-from ginkgo_data.domain.services.shedding import codes_to_shed
+from ginkgo_data.domain.services.shares import own_share, pieces
 from ginkgo_data.domain.services.tally import Landed, Tally, findings_of
 from ginkgo_data.ports.call_lease import CallLease
 from ginkgo_data.ports.clock import Clock
@@ -151,29 +151,17 @@ class SessionJob(Generic[Reply]):
 
     def _share_of(self, asked: AskedCodes, newest: date | None) -> list[str]:
         """Return the codes to work here and now, after the others were left to other workers."""
-        most_calls = self.pace.most_calls
-        if most_calls is None or len(asked.codes) < 2:
-            return asked.codes
-        calls: list[Codes] = []
-        for part in self._chunks(asked.codes, newest):
-            if not self.pace.go_on():
-                return asked.codes  # none of them is asked for anyway
-            if (grid := self.errand.grid(part, asked.securities, newest)) is not None:
-                calls += [request.codes for request in self.errand.plan(grid.read())]
-        self.tally.shed = tuple(filter(self.pace.may_shed, codes_to_shed(calls, most_calls)))
-        if not self.tally.shed:
-            return asked.codes
-        self.pace.shed(self.tally.shed)
-        shed = set(self.tally.shed)
-        return [code for code in asked.codes if code not in shed]
+
+        def calls_of(part: list[str]) -> list[Codes]:
+            grid = self.errand.grid(part, asked.securities, newest)
+            return [request.codes for request in self.errand.plan(grid.read())] if grid else []
+
+        return own_share(asked.codes, self._chunks(asked.codes, newest), calls_of, self.pace, self.tally)
 
     def _chunks(self, codes: list[str], newest: date | None) -> Iterator[list[str]]:
-        if newest is None or not codes:
-            return
-        days = max(1, (newest - (self.selection.start or FIRST_SESSION)).days)
-        size = max(1, self.chunk_cells // days)
-        for position in range(0, len(codes), size):
-            yield codes[position : position + size]
+        if newest is None:
+            return iter(())
+        return pieces(codes, (newest - (self.selection.start or FIRST_SESSION)).days, self.chunk_cells)
 
     def _complete(self, grid: SessionGrid, leasing: Leasing, calling: Calling[Reply]) -> None:
         """Make `grid` complete; no lease is kept in any case.

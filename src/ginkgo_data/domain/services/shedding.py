@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, session_job}
+# Upstream: domain.services.shares
 # Downstream: domain.model.commands
 # Role: Which codes of a plan are left to others, so that a round makes no more calls than its share
 """Shedding: of a long plan a round keeps its share of calls, by whole codes, and leaves the rest to the fleet."""

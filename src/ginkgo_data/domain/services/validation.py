@@ -1,4 +1,4 @@
-# Upstream: domain.services.{gathering, releasing, rule_tuning}, entrypoints.quickstart
+# Upstream: domain.services.{gathering, releasing, rule_tuning, sampling}, entrypoints.quickstart
 # Downstream: domain.model.{bars, errors, fetch, quality}, domain.services, numpy, pyarrow
 # Role: Proves bars: a batch in, accepted rows, rejected rows and findings out
 """Validation of bars, column by column, by the rules of a table.
