@@ -352,6 +352,14 @@ class DailyBarRepositoryContract:
         assert rows(repository.read(None, DAILY, *JANUARY)) == rows(repository.kept(written).sorted())
         assert len(repository.kept(BarBatch.empty())) == 0
 
+    def test_a_change_of_what_this_program_has_stored_reads_as_a_change(self, repository: BarRepository) -> None:
+        repository.write(bars(CODE_A, [SECOND, THIRD], version=10))
+        stored = repository.read(None, DAILY, *JANUARY)
+        changed = bars(CODE_A, [THIRD, "2024-01-04"], amounts=[10_010.0, 20_000.0], version=20)
+        assert rows(repository.kept(changed, stored)) == rows(repository.kept(changed))
+        assert rows(repository.kept(changed, BarBatch.empty())) == rows(repository.kept(changed))
+        assert len(repository.kept(BarBatch.empty(), stored)) == 0
+
     def test_a_withdrawn_bar_is_gone(self, repository: BarRepository) -> None:
         repository.write(bars(CODE_A, [SECOND, THIRD], version=10))
         repository.write(bars(CODE_B, [SECOND], version=10))

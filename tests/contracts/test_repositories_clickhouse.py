@@ -422,6 +422,16 @@ def test_a_damaged_report_is_named(store: ClickHouseClient) -> None:
         repository.reports(1)
 
 
+def test_a_report_of_an_older_version_has_no_second_opinion(store: ClickHouseClient) -> None:
+    repository = ClickHouseQualityRepository(store)
+    repository.write_report(REPORT)
+    without = "replaceOne(payload, ', \"second_opinion\": null', '')"
+    store.command(f"INSERT INTO quality_reports SELECT * REPLACE ({without} AS payload) FROM quality_reports")
+    found = store.query("SELECT payload FROM quality_reports FINAL")["payload"].to_pylist()
+    assert "second_opinion" not in found[0]
+    assert list(repository.reports(1)) == [REPORT]
+
+
 def test_quarantine_survives_the_merge_of_its_parts(store: ClickHouseClient) -> None:
     repository = ClickHouseQualityRepository(store)
     for change in ({"code": None}, {"code": ""}, {"code": None}):

@@ -52,6 +52,15 @@ def test_what_the_summary_tells_to_type_next_works(tmp_path):
     assert "source synthetic" in shown.out
 
 
+def test_what_the_summary_tells_to_type_next_works_with_ginkgos_tables(tmp_path):
+    (tmp_path / "worker.yml").write_text("clickhouse: {layout: ginkgo}\n")
+    archive = small_file(tmp_path / "bars.csv")
+    ended = run("quickstart", "--from", archive, "--dir", tmp_path / "db", "--config", tmp_path / "worker.yml")
+    assert ended.code == 0, ended.err
+    shown = run(*ended.out.strip().splitlines()[-1].split()[1:])
+    assert (shown.code, "5 bars" in shown.out) == (0, True), shown.err
+
+
 def test_json_is_one_object_with_the_promised_keys(tmp_path):
     account = run("quickstart", "--from", small_file(tmp_path / "bars.csv"), "--dir", tmp_path / "db", "--json").json
     assert (account["bars_written"], account["bars_rejected"], account["inserts"]) == (5, 0, 1)

@@ -16,6 +16,8 @@ from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
 from ginkgo_data.adapters.clickhouse.ginkgo_adjustment_repository import GinkgoAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_bar_repository import GinkgoBarRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_tick_repository import GinkgoTickRepository
+from ginkgo_data.adapters.memory.bar_source import InMemoryBarSource
+from ginkgo_data.domain.model.commands import CollectBars
 from ginkgo_data.domain.model.coverage import Cells
 from ginkgo_data.domain.model.errors import SchemaMismatch
 from ginkgo_data.domain.model.fetch import BarAnswer, FetchRequest, Rows
@@ -23,11 +25,17 @@ from ginkgo_data.domain.model.series import DAILY
 from ginkgo_data.entrypoints.container import Container
 from ginkgo_data.entrypoints.loading import load_settings
 from support.bars import CODE_A, bars
+from support.collecting import collecting
 from support.factors import factors
+from support.ginkgo_tables import insert
 from support.shared_data import SHARED, needs_shared
+from support.stack import SESSIONS, VENDOR, listed
 from support.ticks import tick_day
 
 CENT = Decimal("0.01")
+
+BAR = {"frequency": 1, "open": "10", "high": "10", "low": "10", "close": "10", "volume": 10}
+"""What `bars` makes up, in the units of Ginkgo's table."""
 
 
 def wired(config: ClickHouseConfig, **more: object) -> Container:
@@ -161,6 +169,28 @@ def test_a_real_fund_in_thousandths_is_rejected_bar_by_bar_and_never_rounded(sto
     found = container.store().query("SELECT formatDateTime(timestamp, '%Y%m%d') AS d FROM bar")["d"].to_pylist()
     assert sorted(found) == sorted(fits)
     container.shutdown_resources()
+
+
+def test_an_amount_that_upstream_cut_where_we_round_is_no_correction_of_the_vendors(
+    store_config: ClickHouseConfig,
+) -> None:
+    """Its tables hold 1.005 thousand yuan as 1.00 or as 1.01: nothing is written, and nothing said to be corrected."""
+    amounts = [10_050.0, 10_040.0, 10_030.0, None]
+    days = SESSIONS[-4:]
+    source = InMemoryBarSource(bars(CODE_A, days, amounts=amounts), VENDOR)
+    with collecting(store_config.url, source, listed([CODE_A]), SESSIONS, layout="ginkgo") as collector:
+        client = open_client(store_config)
+        for day, amount in zip(days, ("10.04", "10.04", "10.01", "0.01"), strict=True):
+            insert(client, "bar", {**BAR, "code": CODE_A, "timestamp": f"{day} 00:00:00", "amount": amount})
+        command = CollectBars((CODE_A,), start=days[0].item(), end=days[-1].item(), force=True)
+        result = collector.collect(command)
+        assert (result.written, result.skipped, result.counts.held) == (1, 3, 4)
+        found = collector.revisions.revisions(None, DAILY, days[0].item(), days[-1].item()).table
+        columns = (found[name].to_pylist() for name in ("session", "old_amount", "new_amount"))
+        assert list(zip(*columns, strict=True)) == [(days[2].item(), 10_010.0, 10_030.0)]
+        texts = client.query("SELECT toString(amount) AS amount FROM bar ORDER BY timestamp")["amount"].to_pylist()
+        assert texts == ["10.04", "10.04", "10.03", "0.01"]
+        client.close()
 
 
 def test_what_another_program_reads_is_what_was_collected(container: Container) -> None:

@@ -116,6 +116,35 @@ def test_a_withdrawn_bar_and_one_of_minutes_are_shown_as_what_they_were(address,
     assert (withdrawal["withdrawn"], withdrawal["changes"]["volume"]) == (True, {"old": 1000, "new": None})
 
 
+def test_what_was_never_stored_was_not_left_uncorrected(address, client, here):
+    """A wrong code must not read as a vendor who never errs."""
+    ClickHouseBarRepository(client).write(bars())
+    assert here("revisions", "000001.SZ", "--db", address).code == 0
+    for options in (("999999.SH",), ("000001.SZ", "--end", "2024-01-01"), ("000001.SZ", "--frequency", "5m")):
+        ended = here("revisions", *options, "--db", address)
+        assert (ended.code, ended.out) == (1, "")
+        assert f"no {'5m' if '5m' in options else '1d'}/none bars of {options[0]}" in ended.err
+        assert here("revisions", *options, "--db", address, "--json").json["revisions"] == []
+
+
+def test_when_another_program_fetched_a_bar_is_not_known_and_not_1970(address, client, here):
+    old = bars(sessions=["2024-01-02"], version=0)
+    new = bars(sessions=["2024-01-02"], closes=[10.5], version=1_704_178_800_000_000)
+    ClickHouseRevisionRepository(client).write_revisions(revised(old, new))
+    shown = here("revisions", "000001.SZ", "--db", address)
+    assert "1970" not in shown.out
+    assert "not known" in shown.out
+    assert here("revisions", "000001.SZ", "--db", address, "--json").json["revisions"][0]["old_fetched_at"] is None
+
+
+@pytest.mark.parametrize("command", ["bars", "factors", "revisions"])
+def test_a_window_that_ends_before_it_begins_is_wrong_use(address, here, command):
+    ended = here(command, "000001.SZ", "--db", address, "--start", "2024-02-01", "--end", "20240101")
+    assert (ended.code, ended.out) == (2, "")
+    assert "--start 2024-02-01 is after --end 2024-01-01" in ended.err
+    open_client(ClickHouseConfig(url=address)).close()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -135,6 +164,7 @@ def test_wrong_use_of_revisions_is_said_and_ends_with_two(options, said, here):
 
 
 def test_status_tells_pending_and_apply_applies_them_once(address, here):
+    open_client(ClickHouseConfig(url=address)).close()
     before = here("schema", "status", "--db", address)
     assert before.code == 0, before.err
     assert before.out.count("pending") >= len(MIGRATIONS)
@@ -155,6 +185,18 @@ def test_status_makes_no_database_of_a_folder_that_is_none(tmp_path):
     ended = run("schema", "status", "--db", tmp_path / "mine")
     assert ended.code == 2
     assert list((tmp_path / "mine").iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("schema", "status"), ("schema", "show"), ("bars", "000001.SZ"), ("coverage",)])
+def test_looking_at_a_database_that_is_not_there_does_not_make_it(address, here, command):
+    ended = here(*command, "--db", address)
+    name = ClickHouseConfig(url=address).database
+    assert (ended.code, ended.out) == (2, "")
+    assert f"there is no database {name} at {address}" in ended.err
+    server = open_client(ClickHouseConfig(url=address.replace(name, "default")))
+    assert server.query(f"EXISTS DATABASE `{name}`").column(0)[0].as_py() == 0
+    server.close()
+    open_client(ClickHouseConfig(url=address)).close()
 
 
 def test_apply_makes_the_database_of_a_new_folder(tmp_path):
@@ -178,9 +220,30 @@ def test_a_database_newer_than_the_program_is_refused_by_its_versions(address, c
 
 def test_a_table_that_does_not_fit_is_named_by_apply(address, client, here):
     client.command("ALTER TABLE bars DROP COLUMN pre_close")
-    ended = here("schema", "apply", "--db", address)
-    assert ended.code == 1
-    assert "bars: column pre_close" in ended.err
+    for command in ("apply", "status"):
+        ended = here("schema", command, "--db", address)
+        assert ended.code == 1
+        assert "bars: column pre_close" in ended.err
+    assert "applied" in ended.out
+
+
+def test_ginkgos_tables_are_made_checked_and_shown_where_the_configuration_says_so(address, tmp_path, here):
+    config = tmp_path / "worker.yml"
+    config.write_text(f"clickhouse: {{url: '{address}', layout: ginkgo}}\n")
+    assert here("schema", "apply", "--db", address).code == 0
+    missing = here("schema", "status", "--config", config)
+    assert (missing.code, "table bar " in missing.err) == (1, True), missing.err
+    assert here("schema", "apply", "--config", config).code == 0
+    assert here("schema", "status", "--config", config).code == 0
+    shown = here("schema", "show", "--config", config, "--json").json
+    assert "`foreadjustfactor` Decimal(16, 6)" in shown["adjustfactor"]
+    assert "CREATE TABLE" in shown["bar"]
+    client = open_client(ClickHouseConfig(url=address))
+    client.command("ALTER TABLE bar DROP COLUMN amount")
+    client.close()
+    for command in ("apply", "status"):
+        ended = here("schema", command, "--config", config)
+        assert (ended.code, "table bar: column amount" in ended.err) == (1, True), ended.err
 
 
 def test_show_prints_statements_that_can_be_here(address, here):

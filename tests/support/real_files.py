@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import struct
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -51,6 +52,7 @@ CASES = {
     "daily/tushare_fund_daily_510300.SH.csv": (DAILY, "ts_code", str, "trade_date", "vol", 100, "amount", 1000),
     "daily/baostock_qfq_2017_202008.csv": (QFQ, "code", prefixed, "date", "volume", 1, "amount", 1),
     "daily/sina_qfq_2020_2026.csv": (QFQ, "code", symbol, "date", "vol", 1, "none", 1),
+    "adj/tushare_stk_factor_600519.SH.csv": (DAILY, "ts_code", str, "trade_date", "vol", 100, "amount", 1000),
     "daily/em_daily_600519_2023.csv": (DAILY, "股票代码", symbol, "datetime", "volume", 100, "成交额", 1),
     "minute/em_1min_600519_20260323_27.csv": (
         Series(Frequency.MIN1),
@@ -86,6 +88,19 @@ CASES = {
         for code in ("000001", "600000", "600063", "600519")
     },
 }
+TDX = {"000001.SH": ("tdx/vipdoc/sh/lday/sh000001.day", 100), "600000.SH": ("tdx/vipdoc/sh/lday/sh600000.day", 1)}
+"""Files of TDX by code, with the shares that their volume counts: lots of an index. They begin in 1990: the summer time
+of 1991 is in them."""
+
+WITHOUT_BARS = {
+    "minute/tdx_fenshi_1min_000001.SZ_201812_201902.csv": "columns 'open', 'high', 'low', 'close' are missing",
+    "minute/tdx_fenshi_1min_000002.SZ_201812_201902.csv": "columns 'open', 'high', 'low', 'close' are missing",
+    "minute/tdx_fenshi_1min_600000.SH_201812_201902.csv": "columns 'open', 'high', 'low', 'close' are missing",
+    "minute/tdx_1min_000001.SH_index_part1.csv": "column 'volume' is missing",
+    "us/AAPL.csv": "of A-share codes its name names none",
+}
+"""Files of prices that are no bars of an A-share, and what is said of them."""
+
 PADDED = {"daily/baostock_qfq_2017_202008.csv": 291, "daily/sina_qfq_2020_2026.csv": 33}
 """Lines that pad sessions without trading (tradestatus 0; flat with volume 0), counted with awk."""
 
@@ -100,6 +115,16 @@ def moment(text: str) -> datetime:
     if len(text) == 8:
         text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
     return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+
+
+def tdx_records(code: str) -> dict[tuple[str, datetime], tuple[str, ...]]:
+    """Return the records of a file of TDX as `traded` does: prices in hundredths, amount as float32."""
+    name, shares = TDX[code]
+    found = {}
+    for day, *prices, amount, volume, _ in struct.iter_unpack("<IIIIIfII", (SHARED / name).read_bytes()):
+        numbers = [str(volume * shares), repr(amount) if amount else ""]
+        found[code, moment(str(day))] = (*(str(Decimal(price) / 100) for price in prices), *numbers)
+    return found
 
 
 def traded(name: str) -> dict[tuple[str, datetime], tuple[str, ...]]:

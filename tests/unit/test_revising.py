@@ -316,7 +316,8 @@ def test_what_a_store_does_not_take_for_a_change_of_what_it_has_is_no_revision()
             return getattr(self._inner, name)
 
         def kept(self, batch, stored):
-            return BarBatch(batch.table.set_column(9, batch.table.schema.field(9), stored.table["amount"]), batch.series)
+            amount = batch.table.schema.field("amount")
+            return BarBatch(batch.table.set_column(9, amount, stored.table["amount"]), batch.series)
 
     parts = Stack(source=None, securities=listed([A]))
     parts.bars.write(bars(A, FIVE, amounts=[9_990.0] * 5, version=1))

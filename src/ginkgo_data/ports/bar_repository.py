@@ -66,10 +66,12 @@ class BarRepository(Protocol):
         later stays hidden. Idempotent. Raises `StoreUnavailable` or `SchemaMismatch`.
         """
 
-    def kept(self, bars: BarBatch) -> BarBatch:
+    def kept(self, bars: BarBatch, stored: BarBatch | None = None) -> BarBatch:
         """Return `bars` (such as can be stored) as they read once they are: a layout may keep fewer digits.
 
-        What was fetched again is unchanged when it would read as what is stored.
+        What was fetched again is unchanged when it would read as what is stored. Of keys that are among `stored`
+        (as `read` gives them) a write may leave a row of another program as it is, whose digits may be cut otherwise:
+        then the bar reads as that row does.
         """
 
     def first_held(self, codes: Sequence[str], series: Series) -> Mapping[str, date]:

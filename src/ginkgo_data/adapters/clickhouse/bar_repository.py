@@ -107,7 +107,7 @@ class ClickHouseBarRepository:
             self._client.insert("held_sessions", marks.append_column(*_tombstones(marks.num_rows)))
         return receipt
 
-    def kept(self, bars: BarBatch) -> BarBatch:
+    def kept(self, bars: BarBatch, stored: BarBatch | None = None) -> BarBatch:
         """Return `bars`: every value reads as it was written."""
         return bars
 

@@ -31,14 +31,22 @@ null never becomes 0, '' or 1970 (the default of every version)."""
 class ClickHouseClient:
     """One database of a store. Safe for several threads.
 
-    Connects with the first call (or `connect`), creates the database where it is missing, and runs `prepare`
-    (the schema, say) before anything else is sent; while that fails, every call tries it again. Over HTTP
+    Connects with the first call (or `connect`), creates the database where it is missing (unless told not to `create`
+    it), and runs `prepare` (the schema, say) before anything else is sent; while that fails, every call tries it again.
+    Over HTTP
     every call has its own connection and no session; the embedded engine takes one call at a time per client
     (clickhouse-connect holds a lock), so a host that wants more opens more clients.
     """
 
-    def __init__(self, config: ClickHouseConfig, prepare: Callable[[ClickHouseClient], object] | None = None) -> None:
+    def __init__(
+        self,
+        config: ClickHouseConfig,
+        prepare: Callable[[ClickHouseClient], object] | None = None,
+        *,
+        create: bool = True,
+    ) -> None:
         self._config = config
+        self._create = create
         self._prepare = prepare
         self._client: Client | None = None
         self._ready = False
@@ -48,7 +56,8 @@ class ClickHouseClient:
         """Connect and prepare now, if that was not done.
 
         Raises `StoreUnavailable` when the store cannot be reached, `ConfigurationError` when a package is not
-        installed or the directory of the embedded engine cannot be used, and what `prepare` raises.
+        installed, the directory of the embedded engine cannot be used, or there is no database and none may be
+        created, and what `prepare` raises.
         """
         self._connected()
 
@@ -93,7 +102,7 @@ class ClickHouseClient:
             return client
         with self._opening:
             if self._client is None:
-                self._client = _open(self._config)
+                self._client = _open(self._config, self._create)
                 try:
                     # Its own calls come back here, by this thread: the client is there, so they are sent.
                     if self._prepare is not None:
@@ -107,19 +116,19 @@ class ClickHouseClient:
             return self._client
 
 
-def open_client(config: ClickHouseConfig) -> ClickHouseClient:
+def open_client(config: ClickHouseConfig, *, create: bool = True) -> ClickHouseClient:
     """Return a client that is connected; raises as `ClickHouseClient.connect`."""
-    client = ClickHouseClient(config)
+    client = ClickHouseClient(config, create=create)
     client.connect()
     return client
 
 
-def _open(config: ClickHouseConfig) -> Client:
+def _open(config: ClickHouseConfig, create: bool) -> Client:
     alone = " (one process at a time, and one directory per process)" if config.embedded else ""
     with store_errors(f"open {config.url}{alone}"):
         client = _embedded(config) if config.embedded else _server(config)
         try:
-            _use_database(client, config.database)
+            _use_database(client, config, create)
         except Exception:
             client.close()
             raise
@@ -160,9 +169,15 @@ def _embedded(config: ClickHouseConfig) -> Client:
         raise _not_installed(config, error, "embedded") from error
 
 
-def _use_database(client: Client, name: str) -> None:
-    """Make `name` the client's database. Nothing is created where it exists: the user may not be allowed to."""
+def _use_database(client: Client, config: ClickHouseConfig, create: bool) -> None:
+    """Make the configured database the client's. Nothing is created where it exists: the user may not be allowed to."""
+    name = config.database
     if client.command(f"EXISTS DATABASE `{name}`") != 1:
+        if not create:
+            raise ConfigurationError(
+                f"there is no database {name} at {config.url}; `ginkgo-data schema apply` makes it, as a worker does "
+                "when it starts"
+            )
         client.command(f"CREATE DATABASE IF NOT EXISTS `{name}`")
     client.database = name
 

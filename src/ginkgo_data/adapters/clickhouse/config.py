@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.client, entrypoints.settings
+# Upstream: adapters.clickhouse.client, entrypoints.{settings, show_schema}
 # Downstream: pydantic
 # Role: Settings of the ClickHouse family: which store, as whom, with the password kept secret
 """How to reach the store: a ClickHouse server, or the engine inside this process."""

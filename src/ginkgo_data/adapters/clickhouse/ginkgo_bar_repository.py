@@ -16,6 +16,7 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ginkgo_data.adapters.clickhouse import ginkgo_rows
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
@@ -65,9 +66,13 @@ class GinkgoBarRepository:
             receipt += self._merge(wanted.slice(start, ROWS_PER_INSERT), bars.take(origin[place]), frequency, zone)
         return receipt
 
-    def kept(self, bars: BarBatch) -> BarBatch:
-        """Return `bars` (such as can be stored) as they will read: whole lots, amounts of ten yuan, no pre_close."""
-        return ginkgo_rows.kept(bars)
+    def kept(self, bars: BarBatch, stored: BarBatch | None = None) -> BarBatch:
+        """Return `bars` (such as can be stored) as they will read: whole lots, amounts of ten yuan, no pre_close.
+
+        An amount that another program may have cut where ours is rounded is left as that has stored it.
+        """
+        as_kept = ginkgo_rows.kept(bars)
+        return as_kept if stored is None else _cut_alike(as_kept, stored)
 
     def read(self, codes: Sequence[str] | None, series: Series, first: date, last: date) -> BarBatch:
         """Return the bars, by code and timestamp: of several rows of a key the greatest.
@@ -187,6 +192,28 @@ def _frequency(series: Series) -> int:
 def _latest(bars: BarBatch, zone: str) -> tuple[pa.Table, Longs]:
     rows = rows_of(bars, zone)
     return latest(rows, codes_in(rows))
+
+
+def _cut_alike(bars: BarBatch, stored: BarBatch) -> BarBatch:
+    """Return `bars` (as kept) with the amounts of other programs' bars from which they are one unit off at most.
+
+    It is what `Merge` takes for no change.
+    """
+    others = stored.filter(stored.table["version"].to_numpy() == 0)
+    if not len(others) or not len(bars):
+        return bars
+    names = sorted({*bars.codes(), *others.codes()})
+    keys, own = (
+        cells_of(part.table["code"], part.table["timestamp"].cast(pa.int64()).to_numpy() // 1000, names)
+        for part in (others, bars)
+    )
+    order = np.argsort(keys)
+    row = order[np.minimum(np.searchsorted(keys[order], own), len(keys) - 1)]
+    theirs, ours = others.table["amount"].take(pa.array(row)), bars.table["amount"]
+    off = np.abs(pc.fill_null(theirs, 0.0).to_numpy() - pc.fill_null(ours, 0.0).to_numpy())
+    amount = pc.if_else(pa.array((keys[row] == own) & (off <= ginkgo_rows.YUAN_PER_UNIT)), theirs, ours)
+    place = bars.table.schema.get_field_index("amount")
+    return BarBatch(bars.table.set_column(place, bars.table.schema.field(place), amount), bars.series)
 
 
 def _whole_sessions(bars: BarBatch, unchanged: Flags) -> BarBatch:

@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.ginkgo_tick_tables, entrypoints.opening
+# Upstream: adapters.clickhouse.ginkgo_tick_tables, entrypoints.{opening, show_schema}
 # Downstream: adapters.clickhouse.{client, sql}, domain.model.errors, pyarrow
 # Role: Ginkgo's tables: made where they are missing, refused by column where they do not fit
 """The tables that are not ours. Upstream's own DDL makes them; they are never altered."""
@@ -55,20 +55,32 @@ frequency is not part of it, and trades of one second."""
 def ensure_ginkgo_tables(client: ClickHouseClient) -> None:
     """Create `bar` and `adjustfactor` where they are missing, and check them. Raises as `ensure_bar_table`."""
     ensure_bar_table(client)
-    client.command(FACTOR_DDL)
+    _make(client, "adjustfactor", FACTOR_DDL)
+    check_tables(client, ["adjustfactor"], FACTOR_COLUMNS)
+
+
+def check_ginkgo_tables(client: ClickHouseClient) -> None:
+    """Check `bar` and `adjustfactor`. Raises as `ensure_bar_table`, also where one is missing."""
+    check_tables(client, ["bar"], BAR_COLUMNS)
     check_tables(client, ["adjustfactor"], FACTOR_COLUMNS)
 
 
 def ensure_bar_table(client: ClickHouseClient) -> None:
     """Create `bar` where it is missing, and check it. Raises `SchemaMismatch` or `StoreUnavailable`."""
-    client.command(BAR_DDL)
+    _make(client, "bar", BAR_DDL)
     check_tables(client, ["bar"], BAR_COLUMNS)
 
 
 def ensure_tick_table(client: ClickHouseClient, name: str) -> None:
     """Create one code's table of ticks where it is missing, and check it. Raises as `ensure_bar_table`."""
-    client.command(_ddl(f"`{name}`", TICK_COLUMNS, "timestamp"))
+    _make(client, name, _ddl(f"`{name}`", TICK_COLUMNS, "timestamp"))
     check_tables(client, [name], TICK_COLUMNS)
+
+
+def _make(client: ClickHouseClient, name: str, ddl: str) -> None:
+    """Create a table that is not there; for one that is nothing is sent, since the user may not be allowed to."""
+    if not client.query(f"EXISTS TABLE `{name}`").column(0)[0].as_py():
+        client.command(ddl)
 
 
 def check_tables(client: ClickHouseClient, names: Sequence[str], columns: Mapping[str, str]) -> None:

@@ -1,5 +1,5 @@
 # Upstream: entrypoints.{doctor, opening, show_schema}
-# Downstream: adapters.clickhouse.{client, sql, tables, views}, domain.model.errors, pyarrow
+# Downstream: adapters.clickhouse.{client, schema_fit, sql, tables, views}, domain.model.errors, pyarrow
 # Role: The versioned schema: apply what is missing, tell what is applied, check that the tables fit
 """Migrations of the native layout.
 
@@ -9,12 +9,14 @@ may all apply the same ones, and one that died half-way is finished by the next.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
 
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
+from ginkgo_data.adapters.clickhouse.schema_fit import check_table, check_view, found_in
 from ginkgo_data.adapters.clickhouse.sql import quoted
 from ginkgo_data.adapters.clickhouse.tables import (
     FIRST_TABLES,
@@ -25,7 +27,7 @@ from ginkgo_data.adapters.clickhouse.tables import (
     TICK_TABLES,
     Table,
 )
-from ginkgo_data.adapters.clickhouse.views import ADJUSTED_VIEWS, FIRST_VIEWS, TICK_VIEWS, VIEWS
+from ginkgo_data.adapters.clickhouse.views import ADJUSTED_VIEWS, FIRST_VIEWS, TICK_VIEWS, VIEWS, View
 from ginkgo_data.domain.model.errors import SchemaMismatch
 
 _VERSIONS = (
@@ -39,27 +41,25 @@ _VERSIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A step of the schema; `statements` are repeatable."""
+    """A step of the schema: what it makes, by statements that can be repeated."""
 
     version: int
     name: str
-    statements: tuple[str, ...]
+    tables: tuple[Table, ...]
+    views: tuple[View, ...] = ()
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """Its statements, in order."""
+        return (*(table.ddl() for table in self.tables), *(view.ddl() for view in self.views))
 
 
 MIGRATIONS = (
-    Migration(
-        1,
-        "bars, coverage, quality and reference tables",
-        tuple(part.ddl() for part in (*FIRST_TABLES, *FIRST_VIEWS)),
-    ),
-    Migration(2, "alerts, and what has been told", tuple(table.ddl() for table in OUTBOX_TABLES)),
-    Migration(
-        3,
-        "revisions, adjustment factors, adjusted bars",
-        tuple(part.ddl() for part in (*REVISION_TABLES, *ADJUSTED_VIEWS)),
-    ),
-    Migration(4, "ticks", tuple(part.ddl() for part in (*TICK_TABLES, *TICK_VIEWS))),
-    Migration(5, "releases from quarantine", tuple(table.ddl() for table in RELEASE_TABLES)),
+    Migration(1, "bars, coverage, quality and reference tables", FIRST_TABLES, FIRST_VIEWS),
+    Migration(2, "alerts, and what has been told", OUTBOX_TABLES),
+    Migration(3, "revisions, adjustment factors, adjusted bars", REVISION_TABLES, ADJUSTED_VIEWS),
+    Migration(4, "ticks", TICK_TABLES, TICK_VIEWS),
+    Migration(5, "releases from quarantine", RELEASE_TABLES),
 )
 
 
@@ -89,27 +89,30 @@ class SchemaStatus:
 def apply_schema(client: ClickHouseClient) -> tuple[int, ...]:
     """Apply the migrations that are pending, in order, and return their versions. Idempotent.
 
-    Raises `StoreUnavailable`, or `SchemaMismatch`, also for a database newer than this release (nothing is changed
-    then); what was applied before stays recorded.
+    Where none is, nothing is sent that changes anything: the user need not be allowed to. Raises `StoreUnavailable`, or
+    `SchemaMismatch` for a database newer than this release and for tables and views that another program has made under
+    the names of ours (nothing is changed then); what was applied before stays recorded.
     """
     status = schema_status(client)
     _refuse_newer(status.unknown)
+    pending = [migration for migration in MIGRATIONS if migration.version in status.pending]
+    if not pending:
+        return ()
+    _refuse_misfits(client, pending)
     client.command(_VERSIONS)
-    pending = status.pending
-    for migration in MIGRATIONS:
-        if migration.version in pending:
-            for statement in migration.statements:
-                client.command(statement)
-            client.insert(
-                "schema_versions",
-                pa.table(
-                    {
-                        "version": pa.array([migration.version], pa.uint32()),
-                        "name": pa.array([migration.name], pa.string()),
-                    }
-                ),
-            )
-    return pending
+    for migration in pending:
+        for statement in migration.statements:
+            client.command(statement)
+        client.insert(
+            "schema_versions",
+            pa.table(
+                {
+                    "version": pa.array([migration.version], pa.uint32()),
+                    "name": pa.array([migration.name], pa.string()),
+                }
+            ),
+        )
+    return status.pending
 
 
 def schema_status(client: ClickHouseClient) -> SchemaStatus:
@@ -122,7 +125,7 @@ def schema_history(client: ClickHouseClient) -> tuple[SchemaVersion, ...]:
     """Return every version that this release knows or the database has, ascending, with name, state and time."""
     known = {migration.version: migration.name for migration in MIGRATIONS}
     found: dict[int, tuple[str, datetime]] = {}
-    if "schema_versions" in _engines(client):
+    if found_in(client, ["schema_versions"]):
         rows = client.query(
             "SELECT version, any(name) AS name, min(applied_at) AS at FROM schema_versions GROUP BY version"
         )
@@ -137,12 +140,17 @@ def schema_history(client: ClickHouseClient) -> tuple[SchemaVersion, ...]:
     return tuple(lines)
 
 
-def schema_statements(client: ClickHouseClient | None = None) -> tuple[tuple[str, str], ...]:
-    """Return (name, DDL) of the tables and views: as this release makes them, or as they are in a database."""
+def schema_statements(
+    client: ClickHouseClient | None = None, beside: Sequence[str] = ()
+) -> tuple[tuple[str, str], ...]:
+    """Return (name, DDL) of the tables and views: as this release makes them, or as they are in a database.
+
+    Of a database, the tables named `beside` ours are among them where they exist.
+    """
     parts = (*TABLES, *VIEWS)
     if client is None:
         return (("schema_versions", _VERSIONS), *((part.name, part.ddl()) for part in parts))
-    names = ", ".join(quoted(name) for name in ("schema_versions", *(part.name for part in parts)))
+    names = ", ".join(quoted(name) for name in ("schema_versions", *(part.name for part in parts), *beside))
     found = client.query(
         "SELECT name, create_table_query AS ddl FROM system.tables "
         f"WHERE database = currentDatabase() AND name IN ({names}) ORDER BY engine = 'View', name"
@@ -151,23 +159,30 @@ def schema_statements(client: ClickHouseClient | None = None) -> tuple[tuple[str
 
 
 def check_schema(client: ClickHouseClient) -> None:
-    """Raise `SchemaMismatch` naming the first table, column, type or key that is not what this code needs.
+    """Raise `SchemaMismatch` naming the first table, column, type, key or partition that is not what this code needs.
 
     A database newer than this release is refused by the versions that are not known here. Columns that a table has
     beyond these are left alone; they get their defaults.
     """
     _refuse_newer(schema_status(client).unknown)
-    found = client.query("SELECT table, name, type FROM system.columns WHERE database = currentDatabase()")
-    types = {
-        (table, name): kind
-        for table, name, kind in zip(*(found[c].to_pylist() for c in ("table", "name", "type")), strict=True)
-    }
-    engines = _engines(client)
+    found = found_in(client, (part.name for part in (*TABLES, *VIEWS)))
     for table in TABLES:
-        _check_table(table, engines, types)
+        check_table(table, found.get(table.name))
     for view in VIEWS:
-        if view.name not in engines:
-            raise SchemaMismatch(f"view {view.name} is missing; `ginkgo-data schema apply` creates it")
+        check_view(view, found.get(view.name))
+
+
+def _refuse_misfits(client: ClickHouseClient, pending: Sequence[Migration]) -> None:
+    """Check what `pending` would make and is there already: of a worker that died half-way, or of another program."""
+    tables = [table for migration in pending for table in migration.tables]
+    views = [view for migration in pending for view in migration.views]
+    found = found_in(client, [*(table.name for table in tables), *(view.name for view in views)])
+    for table in tables:
+        if table.name in found:
+            check_table(table, found[table.name])
+    for view in views:
+        if view.name in found:
+            check_view(view, found[view.name])
 
 
 def _refuse_newer(unknown: tuple[int, ...]) -> None:
@@ -177,33 +192,3 @@ def _refuse_newer(unknown: tuple[int, ...]) -> None:
             f"the database has schema version {versions}, and this release knows {MIGRATIONS[-1].version} at most: "
             "a newer release has been here; use that one. Nothing was changed"
         )
-
-
-def _check_table(table: Table, engines: dict[str, tuple[str, str]], types: dict[tuple[str, str], str]) -> None:
-    if table.name not in engines:
-        raise SchemaMismatch(f"table {table.name} is missing; `ginkgo-data schema apply` creates it")
-    for column in table.all_columns:
-        kind = types.get((table.name, column.name))
-        if kind is None:
-            raise SchemaMismatch(f"table {table.name}: column {column.name} ({column.type}) is missing")
-        if kind != column.type:
-            raise SchemaMismatch(f"table {table.name}: column {column.name} is {kind}, must be {column.type}")
-    engine, key = engines[table.name]
-    if "ReplacingMergeTree(" not in engine or "version, is_deleted)" not in engine:
-        raise SchemaMismatch(
-            f"table {table.name}: its engine is {engine.partition(' ')[0]}, must be ReplacingMergeTree(version, "
-            "is_deleted) or its replicated form; another one would keep every row that is written twice"
-        )
-    if key.strip("()") != table.key:
-        raise SchemaMismatch(f"table {table.name}: its sort key is ({key}), must be ({table.key})")
-
-
-def _engines(client: ClickHouseClient) -> dict[str, tuple[str, str]]:
-    """Return (engine with its arguments, sort key) per table and view of the database."""
-    names = ", ".join(quoted(name) for name in ("schema_versions", *(part.name for part in (*TABLES, *VIEWS))))
-    found = client.query(
-        "SELECT name, engine_full, sorting_key FROM system.tables "
-        f"WHERE database = currentDatabase() AND name IN ({names})"
-    )
-    rows = zip(*(found[c].to_pylist() for c in ("name", "engine_full", "sorting_key")), strict=True)
-    return {name: (engine, key) for name, engine, key in rows}

@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.{alerts, outbox, schema, views}
+# Upstream: adapters.clickhouse
 # Downstream: domain.model.bars
 # Role: The native tables as values: columns, keys, partitions, codecs
 """Every table of the native layout, final form.

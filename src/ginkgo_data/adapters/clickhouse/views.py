@@ -1,4 +1,4 @@
-# Upstream: adapters.clickhouse.schema
+# Upstream: adapters.clickhouse.{schema, schema_fit}
 # Downstream: adapters.clickhouse.tables, domain.model.bars
 # Role: The views for readers who write SQL: bars without duplicates, and adjusted bars
 """Views of the native layout.

@@ -109,7 +109,7 @@ class GtmBarRepository:
             self._table.remove(gone, staying)
         return WriteReceipt(len({row.key for row in gone}), 0)
 
-    def kept(self, bars: BarBatch) -> BarBatch:
+    def kept(self, bars: BarBatch, stored: BarBatch | None = None) -> BarBatch:
         """Return `bars` (such as can be stored) as they will read: whole lots, amounts of ten CNY, no pre_close."""
         _require_daily(bars.series)
         return host_rows.kept(bars)

@@ -73,7 +73,7 @@ class InMemoryBarRepository:
         self._marks[bars.series].add(_pairs(bars), deleted=True)
         return WriteReceipt(len(bars), 1)
 
-    def kept(self, bars: BarBatch) -> BarBatch:
+    def kept(self, bars: BarBatch, stored: BarBatch | None = None) -> BarBatch:
         """Return `bars`: every value reads as it was written."""
         return bars
 
