@@ -22,6 +22,7 @@ from ginkgo_data.domain.model.series import DAILY
 from ginkgo_data.domain.model.worker import WorkerStatus
 from ginkgo_data.entrypoints.container import Container
 from ginkgo_data.entrypoints.loading import load_settings
+from ginkgo_data.entrypoints.parts import WorkerParts
 from ginkgo_data.entrypoints.reloading import Reloading
 from ginkgo_data.entrypoints.worker import DataWorker
 from support.processes import HOST, free_port
@@ -283,3 +284,16 @@ def test_many_reloads_leave_no_thread_and_no_part_behind(running):
     containers = [one for one in gc.get_objects() if type(one) is DynamicContainer]
     parts = [part for part in containers if isinstance(part.providers.get("worker_parts"), Provider)]
     assert len(parts) <= before + 2, "the first container, and the one in force"
+
+
+def test_what_a_reload_replaces_is_gone_when_it_is_over(running):
+    def parts() -> int:
+        return sum(type(one) is WorkerParts and one.reload is running.reload for one in gc.get_objects())
+
+    gc.disable()  # nobody but the worker itself looks for leftovers
+    try:
+        for number in range(3):
+            assert running.change(worker={"group_id": f"g{number}"})["outcome"] == "applied"
+            running.until(lambda: parts() == 1)
+    finally:
+        gc.enable()

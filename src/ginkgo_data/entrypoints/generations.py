@@ -90,13 +90,26 @@ class Generations:
         left = {name: self._origin[name] for name in KEPT if name not in kept}
         for name in left:
             self._origin[name] = getattr(found, name)
-        self.current = found
+        before, self.current = self.current, found
         _close(left)
+        self._forget(before, *left.values())
 
     def drop(self, found: Container, changes: Iterable[Change]) -> None:
         """Close what `found` has opened for itself; the present one goes on."""
         kept = self._kept(changes)
         _close({name: getattr(found, name) for name in KEPT if name not in kept})
+        self._forget(found)
+
+    def _forget(self, container: Container, *more: providers.Provider[Any]) -> None:
+        """Let go of what `container` has made, and what is kept in `more`, but for what is in use.
+
+        A container lives on for the sake of one part that is kept, and clients of libraries end with their last
+        reference: the others must not wait for that.
+        """
+        used = {id(provider) for provider in self._origin.values()}
+        for provider in (*container.providers.values(), *more):
+            if isinstance(provider, providers.BaseSingleton) and id(provider) not in used:
+                provider.reset()
 
     def close(self) -> None:
         """Close everything that is in use."""

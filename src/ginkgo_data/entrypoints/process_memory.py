@@ -1,4 +1,4 @@
-# Upstream: entrypoints.worker_cli
+# Upstream: entrypoints.{worker, worker_cli}
 # Downstream: pyarrow
 # Role: How the process of a worker comes by the memory of its columns, and gives it back
 """A worker's threads hand batches to each other, and allocators keep for each thread what another one gave back.
@@ -56,6 +56,20 @@ def wake_collector() -> None:
     """Let it work again, and never look at what is there by now."""
     gc.freeze()
     gc.enable()
+
+
+def collect_leftovers() -> None:
+    """Collect now what nobody refers to but itself, in the part that is never looked at too.
+
+    For after a reload: clients of libraries end with their last reference, threads and connections with them, and a
+    full search would follow by itself only when there is much to find.
+    """
+    frozen = gc.get_freeze_count()
+    if frozen:
+        gc.unfreeze()
+    gc.collect()
+    if frozen:
+        gc.freeze()
 
 
 def _let_arrow_miss_pandas() -> None:

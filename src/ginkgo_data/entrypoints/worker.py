@@ -35,7 +35,8 @@ from ginkgo_data.entrypoints.announcements import AnnouncementThread, Answering
 from ginkgo_data.entrypoints.heartbeat import HeartbeatThread
 from ginkgo_data.entrypoints.intake import Intake
 from ginkgo_data.entrypoints.loop import Loop
-from ginkgo_data.entrypoints.parts import WorkerOptions, WorkerParts
+from ginkgo_data.entrypoints.parts import Renewal, WorkerOptions, WorkerParts
+from ginkgo_data.entrypoints.process_memory import collect_leftovers
 from ginkgo_data.entrypoints.start_fault import start_alert
 from ginkgo_data.entrypoints.step_watch import StepWatch
 from ginkgo_data.entrypoints.vital_signs import Body, client_patience, vital_signs
@@ -185,9 +186,13 @@ class DataWorker(threading.Thread):
 
     def _renew_when_due(self) -> None:
         """Reload the configuration if that was asked for: what it changes is in force with the next round."""
-        renewal = self._parts.reload.attempt() if self._parts.reload.due() else None
-        if renewal is None:
+        if not self._parts.reload.due():
             return
+        if renewal := self._parts.reload.attempt():
+            self._renew(renewal)
+        collect_leftovers()
+
+    def _renew(self, renewal: Renewal) -> None:
         before = self._parts, self._options
         self._parts, self._options = renewal.parts, renewal.options
         if renewal.rejoins:
