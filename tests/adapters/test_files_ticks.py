@@ -14,6 +14,7 @@ import pytest
 
 from ginkgo_data.adapters.files import tables
 from ginkgo_data.adapters.files.config import FilesConfig
+from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
 from ginkgo_data.adapters.files.tick_source import FilesTickSource
 from ginkgo_data.domain.model.errors import SchemaMismatch
 from ginkgo_data.domain.model.fetch import ProvenEmpty, Rows, Unknown, UnknownReason
@@ -141,6 +142,23 @@ def test_a_session_that_the_archive_lacks_explains_nothing(tmp_path):
     assert isinstance(answer, ProvenEmpty)
     assert answer.absences.table["reason"].to_pylist() == ["no_row"]
     assert archive.capabilities.archive
+
+
+def test_codes_that_have_nothing_but_ticks_are_securities_too(tmp_path):
+    later = "".join(f"{line}\n" for line in LIST.replace("2024-01-08", "2024-01-09").splitlines()[1:])
+    archive = source(tmp_path, LIST + later)
+    config = FilesConfig(path=tmp_path)
+    without = FilesReferenceSource(config).securities(None, 7)
+    assert isinstance(without, Unknown)
+    found = FilesReferenceSource(config, ticks=archive).securities(None, 7)
+    assert isinstance(found, Rows)
+    assert found.batch.table.select(["code", "list_date", "status"]).to_pylist() == [
+        {"code": A, "list_date": DAY, "status": "O"}
+    ]
+    bars = tmp_path / "600000.SH.csv"
+    bars.write_text("trade_date,open,high,low,close,vol,amount\n20240105,7,7,7,7,1,0.7\n")
+    both = FilesReferenceSource(config, ticks=FilesTickSource(config)).securities(None, 7)
+    assert both.batch.table["code"].to_pylist() == ["600000.SH", A]
 
 
 def test_a_session_in_two_files_is_refused_by_their_names(tmp_path):

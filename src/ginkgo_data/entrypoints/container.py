@@ -197,10 +197,17 @@ class Container(containers.DeclarativeContainer):
     observed_second_source = providers.Singleton(
         ObservedBarSource, second_source, settings.provided.quality.second_opinion.source, metrics, clock
     )
+    plain_tick_source = providers.Selector(
+        settings.provided.sources.tick_source,
+        none=providers.Object(None),
+        files=providers.Singleton(file_sources.ticks_of_files, settings.provided.sources.files),
+    )
     plain_reference_source = providers.Selector(
         providers.Callable(lambda settings: (settings.sources.reference or settings.sources.bars)[0], settings),
         tushare=providers.Singleton(TushareReferenceSource, tushare),
-        files=providers.Singleton(file_sources.reference_of_files, settings.provided.sources.files, archive),
+        files=providers.Singleton(
+            file_sources.reference_of_files, settings.provided.sources.files, archive, plain_tick_source
+        ),
     )
     observed_reference_source = providers.Singleton(
         ObservedReferenceSource,
@@ -224,10 +231,6 @@ class Container(containers.DeclarativeContainer):
         layout,
         native=retrying_adjustment_source,
         ginkgo=providers.Singleton(GinkgoAdjustmentSource, retrying_adjustment_source),
-    )
-    plain_tick_source = providers.Selector(
-        settings.provided.sources.tick_source,
-        files=providers.Singleton(file_sources.ticks_of_files, settings.provided.sources.files),
     )
     observed_tick_source = providers.Singleton(
         ObservedTickSource, plain_tick_source, settings.provided.sources.tick_source, metrics, clock

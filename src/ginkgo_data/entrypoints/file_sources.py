@@ -29,11 +29,13 @@ def bars_of_files(config: FilesConfig, archive: FileArchive) -> FilesBarSource:
     return FilesBarSource(config, archive)
 
 
-def reference_of_files(config: FilesConfig, archive: FileArchive) -> FilesReferenceSource:
+def reference_of_files(
+    config: FilesConfig, archive: FileArchive, ticks: FilesTickSource | None
+) -> FilesReferenceSource:
     """Return the source of securities and sessions."""
     from ginkgo_data.adapters.files.reference_source import FilesReferenceSource
 
-    return FilesReferenceSource(config, archive)
+    return FilesReferenceSource(config, archive, ticks)
 
 
 def ticks_of_files(config: FilesConfig) -> FilesTickSource:

@@ -1,4 +1,4 @@
-# Upstream: entrypoints.file_sources
+# Upstream: adapters.files.reference_source, entrypoints.file_sources
 # Downstream: adapters.files, domain.model.{coverage, errors, fetch, ticks}, ports.tick_source, numpy, pyarrow
 # Role: Ticks from an archive of files
 """The files source of ticks: CSV and Parquet lists of trades behind the port of a vendor."""
@@ -95,6 +95,13 @@ class FilesTickSource:
                 first, last = found.get(code, (session, session))
                 found[code] = (min(first, session), max(last, session))
         return found
+
+    def codes(self) -> Mapping[str, date]:
+        """Return every code with ticks and its first session; raises as `reach` does."""
+        with self._lock:
+            self._refresh()
+            keys = [key for listing in self._listings.values() for key in listing.pieces]
+        return dict(sorted(keys, reverse=True))  # the first session of a code comes last
 
     def ticks(self, code: str, session: date, version: int) -> Answer[TickBatch]:
         """Return the list of `code` on `session`; a file that is gone or changes under the reader is an `Unknown`."""
