@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ginkgo_data.adapters.clickhouse.client import open_client
 from support.operated_fleet import OperatedFleet
 from support.processes import HOST, free_port
 from support.tushare_server import TushareServer
@@ -67,11 +68,21 @@ def test_what_is_away_is_said_one_by_one_with_what_to_do(fleet, tmp_path, monkey
 def test_missing_topics_and_a_schema_that_is_behind_are_found(fleet, vendor, store_config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     place = {"GINKGO_DATA__CLICKHOUSE__URL": store_config.url}
+    open_client(store_config).close()  # makes the database, and no table
     ended = fleet.run("doctor", "--json", **place, **vendor_of(vendor))
     found = states(ended)
     assert ended.code == 1
     assert (found[f"topic {fleet.data}"], found["schema"]) == ("fault", "warning")
     assert any("ginkgo-data schema apply" in finding["advice"] for finding in ended.json["findings"])
+
+
+def test_a_database_that_is_not_there_is_not_made(fleet, vendor, clickhouse_server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = {"GINKGO_DATA__CLICKHOUSE__URL": clickhouse_server.database("nobody_made_it")}
+    ended = fleet.run("doctor", "--json", **place, **vendor_of(vendor))
+    assert states(ended)["ClickHouse"] == "warning"
+    again = fleet.run("doctor", **place, **vendor_of(vendor))
+    assert "warning  ClickHouse: no database nobody_made_it at " in again.out, "the first look made none"
 
 
 def test_a_token_that_the_vendor_does_not_know_is_found_and_not_shown(fleet, vendor, tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ from dependency_injector import providers
 from ginkgo_data.adapters.calendars.layered import LayeredTradingCalendar
 from ginkgo_data.adapters.calendars.stored import StoredTradingCalendar
 from ginkgo_data.adapters.calendars.xshg import ExchangeCalendarsTradingCalendar
-from ginkgo_data.adapters.clickhouse.client import ClickHouseClient, open_client
+from ginkgo_data.adapters.clickhouse.client import ClickHouseClient, NoDatabaseError, open_client
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
 from ginkgo_data.adapters.clickhouse.schema import check_schema, schema_history
 from ginkgo_data.adapters.kafka.probe import probe
@@ -42,6 +42,7 @@ OK, WARNING, FAULT, SKIPPED = "ok", "warning", "fault", "skipped"
 OLDEST_CLICKHOUSE = (24, 8)
 OLDEST_REDIS = (6, 0)
 """Versions that this was made for; older ones lack statements or commands that are used."""
+_MADE = "a worker makes it at its start, and so does: ginkgo-data schema apply"
 _ANY_DAY = {"exchange": "SSE", "start_date": "20240102", "end_date": "20240102"}
 
 
@@ -118,9 +119,14 @@ def _redis(settings: Settings) -> Iterator[Finding]:
 def _clickhouse(settings: Settings) -> Iterator[Finding]:
     place = settings.clickhouse
     if place.embedded and not (place.directory / "metadata").is_dir():
-        yield Finding("ClickHouse", WARNING, f"no database at {place.directory} yet", "a worker makes it at its start")
+        yield Finding("ClickHouse", WARNING, f"no database at {place.directory} yet", _MADE)
         return
-    with closing(open_client(place)) as client:
+    try:
+        opened = open_client(place, create=False)
+    except NoDatabaseError:
+        yield Finding("ClickHouse", WARNING, f"no database {place.database} at {place.url} yet", _MADE)
+        return
+    with closing(opened) as client:
         version = client.query("SELECT version() AS version")["version"][0].as_py()
         yield _versioned("ClickHouse", version, OLDEST_CLICKHOUSE, place.url)
         yield _schema(client)
@@ -146,7 +152,7 @@ def _calendar(settings: Settings) -> Iterator[Finding]:
     place = settings.clickhouse
     text = "there is no database"
     if not place.embedded or (place.directory / "metadata").is_dir():
-        with closing(ClickHouseClient(place)) as client:
+        with closing(ClickHouseClient(place, create=False)) as client:
             stored = StoredTradingCalendar(ClickHouseReferenceRepository(client))
             try:
                 text = horizon_warning(LayeredTradingCalendar(stored, ExchangeCalendarsTradingCalendar), today) or ""

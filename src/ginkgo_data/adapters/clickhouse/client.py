@@ -28,6 +28,10 @@ INSERT_SETTINGS = {"async_insert": 0, "input_format_null_as_default": 0}
 null never becomes 0, '' or 1970 (the default of every version)."""
 
 
+class NoDatabaseError(ConfigurationError):
+    """The server answers, and has no such database."""
+
+
 class ClickHouseClient:
     """One database of a store. Safe for several threads.
 
@@ -174,7 +178,7 @@ def _use_database(client: Client, config: ClickHouseConfig, create: bool) -> Non
     name = config.database
     if client.command(f"EXISTS DATABASE `{name}`") != 1:
         if not create:
-            raise ConfigurationError(
+            raise NoDatabaseError(
                 f"there is no database {name} at {config.url}; `ginkgo-data schema apply` makes it, as a worker does "
                 "when it starts"
             )
