@@ -118,7 +118,9 @@ class BarBatch:
 
 def distinct(column: pa.ChunkedArray) -> list[str]:
     """Return the distinct non-null texts of a text or dictionary column, in order of appearance."""
-    return [text for text in pc.unique(column.cast(pa.string())).to_pylist() if text is not None]
+    # To compare the texts of a dictionary once is cheaper than those of all rows.
+    plain = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column
+    return [text for text in pc.unique(plain).to_pylist() if text is not None]
 
 
 def code_positions(column: pa.ChunkedArray, codes: Sequence[str]) -> npt.NDArray[np.int64]:

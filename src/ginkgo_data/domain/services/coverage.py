@@ -61,12 +61,11 @@ def _held(codes: Sequence[str], sessions: Sessions, held: Held) -> Flags:
     flags = np.zeros((len(codes), len(sessions)), np.bool_)
     if not len(sessions):
         return flags
-    columns = _ColumnOfDay(sessions)
-    for row, code in enumerate(codes):
-        days = held.get(code)
-        if days is not None and len(days):
-            column = columns.of(np.asarray(days, _DAY))
-            flags[row, column[column >= 0]] = True
+    days = [np.asarray(held.get(code, ()), _DAY) for code in codes]
+    column = _ColumnOfDay(sessions).of(np.concatenate(days)) if days else np.empty(0, np.int64)
+    row = np.repeat(np.arange(len(codes)), [len(own) for own in days])
+    inside = column >= 0
+    flags[row[inside], column[inside]] = True
     return flags
 
 

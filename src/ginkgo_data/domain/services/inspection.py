@@ -96,7 +96,7 @@ class Inspection:
         return found
 
     def _behind_history(self, batch: BarBatch, codes: list[str], days: Sessions, rules: tuple[Rule, ...]) -> Inspected:
-        begins = _first_days(batch)
+        begins = _first_days(batch, codes)
         listed = self.listings.tables(codes).listed[:-1]
         older = listed < begins.astype(np.int64)
         spans = [
@@ -123,9 +123,8 @@ def _subject(series: Series) -> Subject:
     return Subject.NEIGHBOURS if series.frequency is Frequency.DAY else Subject.SESSION
 
 
-def _first_days(batch: BarBatch) -> Sessions:
-    """Return the first session of each code of `batch`."""
-    codes = batch.codes()
+def _first_days(batch: BarBatch, codes: list[str]) -> Sessions:
+    """Return the first session of each of `codes`, those of `batch`."""
     first = np.full(len(codes), np.datetime64("2199-12-31"), "datetime64[D]")
     days = batch.table["session"].to_numpy().astype("datetime64[D]")
     np.minimum.at(first, code_positions(batch.table["code"], codes), days)
@@ -179,7 +178,7 @@ def _earlier(history: BarBatch, batch: BarBatch) -> BarBatch:
         return history
     codes = batch.codes()
     position = code_positions(history.table["code"], codes)
-    first = np.append(_first_days(batch), np.datetime64("0001-01-01"))
+    first = np.append(_first_days(batch, codes), np.datetime64("0001-01-01"))
     return history.filter(history.table["session"].to_numpy().astype("datetime64[D]") < first[position])
 
 

@@ -18,9 +18,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ginkgo_data.domain.model.bars import CODE, BarBatch, code_positions
+from ginkgo_data.domain.model.bars import CODE, BarBatch, code_positions, distinct
 from ginkgo_data.domain.model.revisions import VALUES, Revisions
 from ginkgo_data.domain.services.contents import content_hashes, contents
 from ginkgo_data.ports.bar_repository import BarRepository
@@ -78,7 +77,7 @@ class Revising:
     def compare(self, fetched: BarBatch, asked: pa.Table) -> Comparison:
         """Compare `fetched` and `asked` (`ASKED_SCHEMA`) with what is stored. Raises `StoreUnavailable`."""
         series = fetched.series
-        codes = sorted({*fetched.codes(), *_distinct(asked)})
+        codes = sorted({*fetched.codes(), *distinct(asked["code"])})
         if not codes:
             return Comparison(fetched, fetched, fetched, Revisions.empty(series))
         stored = self._stored(fetched, asked, codes)
@@ -202,10 +201,6 @@ def _days(table: pa.Table) -> Integers:
 def _sources(batch: BarBatch) -> npt.NDArray[np.object_]:
     texts: npt.NDArray[np.object_] = batch.table["source"].cast(pa.string()).to_numpy()
     return texts
-
-
-def _distinct(table: pa.Table) -> list[str]:
-    return [text for text in pc.unique(table["code"].cast(pa.string())).to_pylist() if text is not None]
 
 
 def _with(batch: BarBatch, version: pa.Array) -> BarBatch:
