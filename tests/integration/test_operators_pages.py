@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from ginkgo_data.domain.services.rules import DEFAULT_RULES
 from ginkgo_data.entrypoints import cli
 from ginkgo_data.entrypoints.catalogue import entries
 
@@ -39,7 +40,7 @@ def test_every_command_and_option_is_one(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_key_is_one(page):
-    known = {".".join(entry.key) for entry in entries()}
+    known = {".".join(entry.key) for entry in entries()} | {f"quality.rules.{rule.id}" for rule in DEFAULT_RULES.rules}
     sections = "|".join(SECTIONS)
     for key in re.findall(rf"`((?:{sections})\.[a-z_.]+)(?:: [^`]*)?`", text_of(page)):
         assert any(one == key or one.startswith(f"{key}.") for one in known), key

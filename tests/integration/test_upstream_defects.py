@@ -149,7 +149,7 @@ def test_a_failed_insert_is_never_a_success(market, monkeypatch):
         assert not market.send(patience=1.5), "it is neither committed nor given up"
     assert market.stored() == {}
     told = market.container.notifications()
-    assert not told.reports
+    assert [report for report in told.reports if report.records_written or report.success_rate > 0] == []
     assert "done" not in {o["outcome"] for k, data in told.events if k == "command_ended" for o in data["outcomes"]}
 
 
