@@ -40,7 +40,7 @@ def test_every_command_and_option_is_one(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_key_is_one(page):
-    known = {".".join(entry.key) for entry in entries()} | {f"quality.rules.{rule.id}" for rule in DEFAULT_RULES.rules}
+    known = {".".join(entry.key) for entry in entries()} | {f"quality.rules.{rule}" for rule in DEFAULT_RULES}
     sections = "|".join(SECTIONS)
     for key in re.findall(rf"`((?:{sections})\.[a-z_.]+)(?:: [^`]*)?`", text_of(page)):
         assert any(one == key or one.startswith(f"{key}.") for one in known), key
