@@ -27,7 +27,7 @@ quickstart: $(SMALL) ## See it work: collect sample data into ginkgo-quickstart/
 	@$(BIN)/ginkgo-data quickstart --dir ginkgo-quickstart $(ARGS)
 
 test: $(DEV) ## Run every test, with statement coverage of at least 85 %
-	@$(PY) -m pytest -n 2 --dist loadfile --cov=ginkgo_data --cov-report=term --cov-fail-under=85 $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov=ginkgo_data --cov-report=term --cov-fail-under=85 $(ARGS)
 
 containers: $(DEV) ## Build the image and try it: four workers in containers, killed, stopped and scaled (root or an engine)
 	@$(PY) -m pytest -m containers -s tests/e2e $(ARGS)
