@@ -1,6 +1,6 @@
 # Upstream: entrypoints
 # Downstream: domain.model.{codes, errors}
-# Role: What several commands read from their options: days, codes
+# Role: What several commands read from their options: days, windows, codes
 """Values of command-line options, read alike by every command."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ginkgo_data.domain.model.errors import MalformedCommand
 
 
 def day_of(text: str | None, option: str) -> date | None:
-    """Return the day that was given. Raises `MalformedCommand` naming the option."""
+    """Return the day that was given, of the exchange's calendar. Raises `MalformedCommand` naming the option."""
     if text is None:
         return None
     try:

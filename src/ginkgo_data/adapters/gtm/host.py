@@ -96,16 +96,16 @@ class HostLogger(Protocol):
     def DEBUG(self, msg: str) -> None:  # noqa: N802  (upstream's name, like the four below)
         """Log a line."""
 
-    def INFO(self, msg: str) -> None:  # noqa: N802
+    def INFO(self, msg: str) -> None:  # noqa: N802  (as above)
         """Log a line."""
 
-    def WARN(self, msg: str) -> None:  # noqa: N802
+    def WARN(self, msg: str) -> None:  # noqa: N802  (as above)
         """Log a line."""
 
-    def ERROR(self, msg: str) -> None:  # noqa: N802
+    def ERROR(self, msg: str) -> None:  # noqa: N802  (as above)
         """Log a line."""
 
-    def CRITICAL(self, msg: str) -> None:  # noqa: N802
+    def CRITICAL(self, msg: str) -> None:  # noqa: N802  (as above)
         """Log a line."""
 
 

@@ -32,7 +32,7 @@ _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
 
 # The library's own words for them have no types.
-_LOW, _END = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_LOW, _END = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library has no types here
 
 
 @dataclass(frozen=True, slots=True)
