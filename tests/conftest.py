@@ -7,6 +7,7 @@ import pytest
 pytest.register_assert_rewrite("contracts", "support")
 
 from support.engine import engine, store, store_config  # noqa: E402  (after the rewrite is registered)
+from support.loggers import loggers_speak_again  # noqa: E402
 from support.planted import pytest_runtest_makereport  # noqa: E402
 from support.servers import (  # noqa: E402
     clickhouse_server,
@@ -22,6 +23,7 @@ __all__ = [
     "clickhouse_server",
     "engine",
     "kafka_server",
+    "loggers_speak_again",
     "pytest_runtest_makereport",
     "pytest_sessionfinish",
     "pytest_terminal_summary",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -39,8 +38,7 @@ DEMAND = {"command": "bar_snapshot", "params": {"code": "000001.SZ"}, "timestamp
 
 
 def run_here(*arguments: object, env: Mapping[str, str]) -> program.Ended:
-    """Run ``ginkgo-data ARGUMENTS`` to its end; the loggers it quiets speak again afterwards."""
-    levels = {name: logger.level for name, logger in _loggers()}
+    """Run ``ginkgo-data ARGUMENTS`` to its end."""
     theirs = {name: value for name, value in os.environ.items() if not name.startswith("GINKGO_DATA")}
     out, err = io.StringIO(), io.StringIO()
     code: object = 0
@@ -54,16 +52,8 @@ def run_here(*arguments: object, env: Mapping[str, str]) -> program.Ended:
             cli.main()
         except SystemExit as ended:
             code = ended.code
-        finally:
-            for name, logger in _loggers():
-                logger.setLevel(levels.get(name, logging.NOTSET))
     assert_silent(out.getvalue() + err.getvalue(), f"ginkgo-data {' '.join(map(str, arguments))}")
     return program.Ended(int(code or 0), out.getvalue(), err.getvalue())
-
-
-def _loggers() -> list[tuple[str, logging.Logger]]:
-    known = logging.getLogger().manager.loggerDict
-    return [(name, logger) for name, logger in known.items() if isinstance(logger, logging.Logger)]
 
 
 class OperatedFleet:
