@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+# A few hundred programs are started: with this set, each of them would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 pytest.register_assert_rewrite("contracts", "support")
 
 from support.engine import engine, store, store_config  # noqa: E402  (after the rewrite is registered)

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from ginkgo_data.adapters.kafka import expiry
 from ginkgo_data.adapters.kafka.expiry import ExpiryWatch
-from ginkgo_data.adapters.kafka.records import moment_of
+from ginkgo_data.adapters.kafka.records import CommitNote
 from ginkgo_data.domain.model.delivery import Partition
 
 PLACE = ("ginkgo.data.commands", 0)
@@ -153,9 +153,29 @@ def test_a_broker_that_is_away_is_asked_more_and_more_seldom_and_a_new_assignmen
 
 
 @pytest.mark.parametrize(
+    ("stood_in", "is_now", "offset", "misplaced"),
+    [
+        ("old", "new", 100, True),
+        ("old", "old", 100, False),
+        ("old", "new", 0, False),  # nothing lies below
+        (None, "new", 100, False),  # committed by another program, or by an older release
+        ("old", None, 100, False),  # a broker without ids
+    ],
+)
+def test_a_place_in_another_topic_of_that_name_is_no_place_to_begin_at(watch, stood_in, is_now, offset, misplaced):
+    watch.learn(Group(offset, str(CommitNote(AT, stood_in))))
+    assert watch.identify({PLACE[0]: is_now} if is_now else {}) == ({PLACE} if misplaced else set())
+    assert watch.settled(PLACE) is not misplaced
+    # What is there under the name later does not change what was assigned.
+    assert watch.identify({PLACE[0]: "newest"}) == ({PLACE} if misplaced or (is_now is None and stood_in) else set())
+    assert watch.topic_id(PLACE) == (is_now or "newest")
+
+
+@pytest.mark.parametrize(
     "metadata",
     [None, "", "给", "consumer-1", "2026-08-15T13:10:00", "0001-01-01T00:00:00+00:00", "20260815", "x" * 4096],
 )
 def test_what_others_write_beside_an_offset_is_no_time(metadata):
-    assert moment_of(metadata) is None
-    assert moment_of("2026-08-15T21:10:00+08:00") == AT
+    assert CommitNote.read(metadata) == CommitNote()
+    assert CommitNote.read("2026-08-15T21:10:00+08:00") == CommitNote(AT)
+    assert CommitNote.read(str(CommitNote(AT, "Xq3"))) == CommitNote(AT, "Xq3")

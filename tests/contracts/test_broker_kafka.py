@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicCollection, TopicPartition
 from pydantic import SecretStr
 
 from contracts.broadcasts import RELOAD, BroadcastsContract, requests, taken
@@ -25,12 +26,18 @@ from ginkgo_data.adapters.kafka.errors import RecordTooLarge
 from ginkgo_data.adapters.kafka.letter_wire import LetterHeader
 from ginkgo_data.adapters.kafka.notifications import KafkaNotifications
 from ginkgo_data.adapters.kafka.producer import KafkaProducer
+from ginkgo_data.adapters.kafka.records import CommitNote
 from ginkgo_data.adapters.kafka.report_wire import REPORT_KEY, decode_report
 from ginkgo_data.adapters.kafka.topics import KafkaTopics
 from ginkgo_data.adapters.kafka.wire import decode_command
 from ginkgo_data.adapters.kafka.work_queue import KafkaWorkQueue
 from ginkgo_data.domain.model.errors import TerminalError
 from support.kafka_broker import RealBroker, read_all, unique, until
+
+
+def topic_id(server, topic):
+    admin = server.admin()  # it has to outlive its answer
+    return str(admin.describe_topics(TopicCollection([topic]))[topic].result(10.0).topic_id)
 
 
 @pytest.fixture
@@ -48,7 +55,9 @@ class TestKafkaCommandStream(CommandStreamContract):
         with pytest.raises(ValueError, match="lies beyond what came"):
             stream.commit({got.record.partition: got.record.offset + 2})
 
-    def test_what_stands_beside_a_committed_offset_may_be_anything_and_a_time_is_taken_for_one(self, broker):
+    def test_what_stands_beside_a_committed_offset_may_be_anything_and_a_time_is_taken_for_one(
+        self, broker, kafka_server
+    ):
         for code in ("000001.SZ", "000002.SZ"):
             broker.put(snapshot(code))
         stream = broker.open()
@@ -58,9 +67,9 @@ class TestKafkaCommandStream(CommandStreamContract):
         stream.close()
         asking = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": broker.group})
         (stood,) = asking.committed([TopicPartition(place.topic, place.number)], timeout=10.0)
-        written = datetime.fromisoformat(stood.metadata)
-        assert written.tzinfo
-        assert abs(broker.present() - written) < timedelta(seconds=60)
+        written = CommitNote.read(stood.metadata)
+        assert abs(broker.present() - written.at) < timedelta(seconds=60)
+        assert written.topic_id == topic_id(kafka_server, place.topic)
         foreign = TopicPartition(place.topic, place.number, stood.offset, metadata="给 consumer-1 was here")
         asking.commit(offsets=[foreign], asynchronous=False)
         asking.close()
@@ -96,6 +105,36 @@ class TestKafkaCommandStream(CommandStreamContract):
         finally:
             for stream in streams:
                 stream.close()
+            broker.close()
+
+    def test_a_place_in_a_topic_of_that_name_that_is_gone_hides_no_record_of_this_one(self, kafka_server):
+        topic = kafka_server.create_topic(unique("namesake"), 1)
+        broker = RealBroker(kafka_server, topics=(topic,))
+        try:
+            gone = topic_id(kafka_server, topic)
+            kafka_server.delete_topic(topic)
+            kafka_server.create_topic(topic, 1)
+            for number in range(6):
+                broker.put(RELOAD % number, topic=topic)
+            # What a member does that has not yet learnt of it.
+            late = TopicPartition(topic, 0, 4, metadata=str(CommitNote(broker.present(), gone)))
+            member = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": broker.group})
+            member.commit(offsets=[late], asynchronous=False)
+            stream = broker.join()
+            got = defaultdict(list)
+
+            def all_came() -> bool:
+                for delivery in stream.receive(100, 0.2):
+                    got[delivery.record.partition.epoch].append(delivery)
+                return [d.record.offset for d in got[max(got, default=0)]] == list(range(6))
+
+            until(all_came)
+            commit(stream, *got[max(got)])
+            until(lambda: member.committed([TopicPartition(topic, 0)], timeout=10.0)[0].offset == 6)
+            (stood,) = member.committed([TopicPartition(topic, 0)], timeout=10.0)
+            assert CommitNote.read(stood.metadata).topic_id == topic_id(kafka_server, topic)
+            member.close()
+        finally:
             broker.close()
 
     def test_where_the_group_never_stood_nothing_has_expired(self, kafka_server):

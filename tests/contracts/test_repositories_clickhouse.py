@@ -15,6 +15,7 @@ import pytest
 
 from contracts.absence_repository import AbsenceRepositoryContract
 from contracts.bar_repository import JANUARY, BarRepositoryContract, held
+from contracts.factor_revision_repository import FactorRevisionRepositoryContract
 from contracts.outbox import ALERT, DAY, OutboxContract
 from contracts.quality_repository import REPORT, QualityRepositoryContract, rejects
 from contracts.reference_repository import ReferenceRepositoryContract
@@ -26,6 +27,7 @@ from ginkgo_data.adapters.clickhouse.absence_repository import ClickHouseAbsence
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient, open_client
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
+from ginkgo_data.adapters.clickhouse.factor_revision_repository import ClickHouseFactorRevisionRepository
 from ginkgo_data.adapters.clickhouse.outbox import ClickHouseOutbox
 from ginkgo_data.adapters.clickhouse.quality_repository import ClickHouseQualityRepository
 from ginkgo_data.adapters.clickhouse.reference_repository import ClickHouseReferenceRepository
@@ -71,6 +73,12 @@ class TestClickHouseRevisionRepository(RevisionRepositoryContract):
     @pytest.fixture
     def repository(self, store: ClickHouseClient) -> ClickHouseRevisionRepository:
         return ClickHouseRevisionRepository(store)
+
+
+class TestClickHouseFactorRevisionRepository(FactorRevisionRepositoryContract):
+    @pytest.fixture
+    def repository(self, store: ClickHouseClient) -> ClickHouseFactorRevisionRepository:
+        return ClickHouseFactorRevisionRepository(store)
 
 
 class TestClickHouseReferenceRepository(ReferenceRepositoryContract):

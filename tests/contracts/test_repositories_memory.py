@@ -10,6 +10,7 @@ import pytest
 
 from contracts.absence_repository import AbsenceRepositoryContract
 from contracts.bar_repository import BarRepositoryContract
+from contracts.factor_revision_repository import FactorRevisionRepositoryContract
 from contracts.outbox import OutboxContract
 from contracts.quality_repository import QualityRepositoryContract
 from contracts.reference_repository import ReferenceRepositoryContract
@@ -19,6 +20,7 @@ from ginkgo_data.adapters.memory import outbox as memory_outbox
 from ginkgo_data.adapters.memory.absence_repository import InMemoryAbsenceRepository
 from ginkgo_data.adapters.memory.bar_repository import InMemoryBarRepository
 from ginkgo_data.adapters.memory.clock import ManualClock
+from ginkgo_data.adapters.memory.factor_revision_repository import InMemoryFactorRevisionRepository
 from ginkgo_data.adapters.memory.outbox import InMemoryOutbox
 from ginkgo_data.adapters.memory.quality_repository import InMemoryQualityRepository
 from ginkgo_data.adapters.memory.reference_repository import InMemoryReferenceRepository
@@ -48,6 +50,12 @@ class TestInMemoryRevisionRepository(RevisionRepositoryContract):
     @pytest.fixture
     def repository(self) -> InMemoryRevisionRepository:
         return InMemoryRevisionRepository()
+
+
+class TestInMemoryFactorRevisionRepository(FactorRevisionRepositoryContract):
+    @pytest.fixture
+    def repository(self) -> InMemoryFactorRevisionRepository:
+        return InMemoryFactorRevisionRepository()
 
 
 class TestInMemoryReferenceRepository(ReferenceRepositoryContract):

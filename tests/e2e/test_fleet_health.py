@@ -17,6 +17,18 @@ from support.worker_fleet import command, snapshot
 SPEC = MarketSpec(3, "2020-06-01", 5)
 SPAN = {"start_date": SPEC.days[0], "end_date": SPEC.days[-1]}
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+VENDOR_HOST = "vendor.test"
+SLOW_RESOLVER = """
+import os, socket, sys, time
+resolve = socket.getaddrinfo
+def getaddrinfo(host, *more, **options):
+    if host not in ("vendor.test", b"vendor.test"):
+        return resolve(host, *more, **options)
+    while os.path.exists(os.environ["VENDOR_UNRESOLVED"]):
+        time.sleep(0.1)
+    return resolve("127.0.0.1", *more, **options)
+socket.getaddrinfo = getaddrinfo
+"""
 HEADERS = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01".encode(), "tracestate": b"vendor=1"}
 
 
@@ -73,3 +85,29 @@ def test_the_health_of_a_process_its_metrics_and_the_trace_of_a_command(fleets, 
     assert (code, "no answer within 1 s" in line) == (1, True)
     worker.thaw()
     fleet.until(lambda: health()[0] == 0, "the worker did not go on", 60.0)
+
+
+def test_a_call_that_never_returns_is_found_while_other_work_goes_on(fleets, tmp_path, monkeypatch):
+    # No timeout of a client bounds the resolver of names: where it hangs, so does the call.
+    unresolved = tmp_path / "unresolved"
+    unresolved.touch()
+    (tmp_path / "sitecustomize.py").write_text(SLOW_RESOLVER, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("VENDOR_UNRESOLVED", str(unresolved))
+    port = free_port()
+    fleet = fleets(SPEC, {"health": {"port": port, "wedged_after": 3.0}, "sources": {"tushare": {"timeout": 1.0}}})
+    fleet.settings["sources"]["tushare"]["base_url"] = f"http://{VENDOR_HOST}:{fleet.vendor.port}"
+    (worker,) = fleet.start(wait=True)
+    fleet.send([snapshot(SPEC.names[0], **SPAN)])
+
+    def wedged() -> bool:
+        return "a vendor's call has not returned for " in run("health", "--port", port).out
+
+    fleet.until(wedged, "the worker did not find out that a call hangs", 60.0)
+    assert run("health", "--port", port, "--live").code == 1
+    assert fleet.lag(), "a call that has not returned was taken for work done"
+    unresolved.unlink()
+    fleet.drain()
+    fleet.until(lambda: run("health", "--port", port).code == 0, "the worker is not well after the call", 60.0)
+    assert fleet.differences([SPEC.names[0]]) == []
+    assert worker.running

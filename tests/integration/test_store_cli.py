@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pytest
 
+from contracts.factor_revision_repository import revised as revised_factors
 from contracts.revision_repository import one, revised, withdrawn
+from ginkgo_data.adapters.clickhouse.adjustment_repository import ClickHouseAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
 from ginkgo_data.adapters.clickhouse.client import ClickHouseClient, open_client
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
+from ginkgo_data.adapters.clickhouse.factor_revision_repository import ClickHouseFactorRevisionRepository
 from ginkgo_data.adapters.clickhouse.revision_repository import ClickHouseRevisionRepository
 from ginkgo_data.adapters.clickhouse.schema import MIGRATIONS, apply_schema
 from ginkgo_data.domain.model.series import Adjust, Series
 from ginkgo_data.entrypoints import cli
 from support.bars import MINUTES_5, bars
+from support.factors import factors
 from support.program import Ended, run, start
 from support.servers import ClickHouseServer
 
@@ -135,6 +139,36 @@ def test_when_another_program_fetched_a_bar_is_not_known_and_not_1970(address, c
     assert "1970" not in shown.out
     assert "not known" in shown.out
     assert here("revisions", "000001.SZ", "--db", address, "--json").json["revisions"][0]["old_fetched_at"] is None
+
+
+def test_a_corrected_factor_is_shown_with_old_and_new_value(address, client, here):
+    versions = (1_704_178_800_000_000, 1_704_265_200_000_000)
+    repository = ClickHouseFactorRevisionRepository(client)
+    repository.write_revisions(revised_factors(7.768, 7.769, versions))
+    repository.write_revisions(revised_factors(1.0, 7.768, (0, versions[0])))
+    shown = here("revisions", "sz000001", "--factors", "--db", address)
+    assert "000001.SZ adjustment factors  2 corrected by the vendor" in shown.out
+    lines = [line.split() for line in shown.out.splitlines() if line.startswith("2024-01-08")]
+    assert lines == [
+        ["2024-01-08", "1.0", "7.768", "not", "known", "2024-01-02", "15:00:00", "r-1"],
+        ["2024-01-08", "7.768", "7.769", "2024-01-02", "15:00:00", "2024-01-03", "15:00:00", "r-1"],
+    ]
+    first, second = here("revisions", "000001.SZ", "--factors", "--db", address, "--json").json["revisions"]
+    assert (first["old_fetched_at"], first["fetched_at"]) == (None, "2024-01-02T15:00:00+08:00")
+    assert (second["session"], second["changes"]) == ("2024-01-08", {"factor": {"old": 7.768, "new": 7.769}})
+
+
+def test_factors_never_corrected_and_factors_never_stored_are_told_apart(address, client, here):
+    ClickHouseAdjustmentRepository(client).write(factors())
+    held = here("revisions", "000001.SZ", "--factors", "--db", address)
+    assert held.code == 0
+    assert "has been corrected since it was stored" in held.out
+    absent = here("revisions", "600519.SH", "--factors", "--db", address)
+    assert (absent.code, absent.out) == (1, "")
+    assert "no adjustment factors of 600519.SH" in absent.err
+    wrong = here("revisions", "000001.SZ", "--factors", "--frequency", "5m", "--db", address)
+    assert wrong.code == 2
+    assert "--frequency" in wrong.err
 
 
 @pytest.mark.parametrize("command", ["bars", "factors", "revisions"])

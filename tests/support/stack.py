@@ -23,6 +23,7 @@ from ginkgo_data.adapters.memory.broker import InMemoryBroker
 from ginkgo_data.adapters.memory.clock import ManualClock
 from ginkgo_data.adapters.memory.command_stream import InMemoryCommandStream
 from ginkgo_data.adapters.memory.dead_letters import InMemoryDeadLetters
+from ginkgo_data.adapters.memory.factor_revision_repository import InMemoryFactorRevisionRepository
 from ginkgo_data.adapters.memory.heartbeats import InMemoryHeartbeats
 from ginkgo_data.adapters.memory.notifications import InMemoryNotifications
 from ginkgo_data.adapters.memory.outbox import InMemoryOutbox
@@ -141,6 +142,7 @@ class Stack:
         self.ticks = InMemoryTickRepository()
         self.quality = InMemoryQualityRepository()
         self.revisions = InMemoryRevisionRepository()
+        self.factor_revisions = InMemoryFactorRevisionRepository()
         self.outbox = InMemoryOutbox(self.quality)
         self.reference = InMemoryReferenceRepository(self.clock)
         self.reference_source = InMemoryReferenceSource(self.securities)
@@ -204,7 +206,9 @@ class Stack:
         """A collector of factors, where there is a source of them."""
         if self.adjustment_source is None:
             return None
-        return AdjustmentCollector(self.adjustment_source, self.factors, self.bars, self.job_parts)
+        return AdjustmentCollector(
+            self.adjustment_source, self.factors, self.factor_revisions, self.bars, self.job_parts
+        )
 
     @property
     def tick_collector(self) -> TickCollector | None:

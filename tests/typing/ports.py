@@ -11,6 +11,7 @@ from ginkgo_data.adapters.calendars.xshg import ExchangeCalendarsTradingCalendar
 from ginkgo_data.adapters.clickhouse.absence_repository import ClickHouseAbsenceRepository
 from ginkgo_data.adapters.clickhouse.adjustment_repository import ClickHouseAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
+from ginkgo_data.adapters.clickhouse.factor_revision_repository import ClickHouseFactorRevisionRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_adjustment_repository import GinkgoAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_bar_repository import GinkgoBarRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_bar_source import GinkgoBarSource
@@ -46,6 +47,7 @@ from ginkgo_data.adapters.memory.call_lease import InMemoryCallLease
 from ginkgo_data.adapters.memory.clock import ManualClock
 from ginkgo_data.adapters.memory.command_stream import InMemoryCommandStream
 from ginkgo_data.adapters.memory.dead_letters import InMemoryDeadLetters
+from ginkgo_data.adapters.memory.factor_revision_repository import InMemoryFactorRevisionRepository
 from ginkgo_data.adapters.memory.heartbeats import InMemoryHeartbeats
 from ginkgo_data.adapters.memory.metrics import InMemoryMetrics
 from ginkgo_data.adapters.memory.notifications import InMemoryNotifications
@@ -91,6 +93,7 @@ from ginkgo_data.ports.call_lease import CallLease
 from ginkgo_data.ports.clock import Clock
 from ginkgo_data.ports.command_stream import CommandDecoder, CommandStream
 from ginkgo_data.ports.dead_letters import DeadLetters
+from ginkgo_data.ports.factor_revision_repository import FactorRevisionRepository
 from ginkgo_data.ports.heartbeats import Heartbeats
 from ginkgo_data.ports.metrics import Metrics
 from ginkgo_data.ports.notifications import Notifications
@@ -128,6 +131,7 @@ def outboxes(*fit: Outbox) -> None: ...
 def quality_repositories(*fit: QualityRepository) -> None: ...
 def reference_repositories(*fit: ReferenceRepository) -> None: ...
 def reference_sources(*fit: ReferenceSource) -> None: ...
+def factor_revision_repositories(*fit: FactorRevisionRepository) -> None: ...
 def revision_repositories(*fit: RevisionRepository) -> None: ...
 def started_marks(*fit: StartedMarks) -> None: ...
 def tick_repositories(*fit: TickRepository) -> None: ...
@@ -161,9 +165,15 @@ def bars_fit(
     outboxes(k, m)
 
 
-def revisions_fit(a: ClickHouseRevisionRepository, b: InMemoryRevisionRepository) -> None:
-    """What bars were before."""
+def revisions_fit(
+    a: ClickHouseRevisionRepository,
+    b: InMemoryRevisionRepository,
+    c: ClickHouseFactorRevisionRepository,
+    d: InMemoryFactorRevisionRepository,
+) -> None:
+    """What bars and factors were before."""
     revision_repositories(a, b)
+    factor_revision_repositories(c, d)
 
 
 def session_data_fits(

@@ -106,6 +106,57 @@ def test_what_is_held_is_not_written_again_but_with_force_it_is_and_corrections_
     assert [row[2] for row in stored(parts)] == STEPS
 
 
+def corrected(parts: Stack) -> list[tuple[str, float, float, str]]:
+    rows = parts.factor_revisions.revisions(None, *WEEK).table.to_pylist()
+    return [(str(row["session"]), row["old_factor"], row["new_factor"], row["request"]) for row in rows]
+
+
+def test_a_factor_that_force_changes_is_kept_with_old_and_new_and_who_asked():
+    parts = stack(vendor(by_session=False))
+    parts.factors.write(factors(A, FIVE[:4], [1.0, 1.0 + 1e-12, 1.25, 1.2], version=1, source="files"))
+    parts.clock.advance(60)
+    sent = parts.clock.now()
+    command = delivery(CollectAdjustmentFactors((A,), force=True), sent=sent)
+    parts.round.run([command])
+    assert corrected(parts) == [(FIVE[3], 1.2, 1.25, command.request_id)]
+    (row,) = parts.factor_revisions.revisions([A], *WEEK).table.to_pylist()
+    assert (row["old_source"], row["old_version"], row["source"]) == ("files", 1, "test")
+    assert row["version"] == parts.factors.read([A], row["session"], row["session"]).table["version"][0].as_py()
+    note = "stored adjustment factors corrected by the vendor: 1 (ginkgo-data revisions --factors shows old and new)"
+    assert note in parts.notifications.reports[0].notes
+
+
+def test_a_crash_between_the_old_value_and_the_new_one_loses_neither():
+    parts = stack(vendor(by_session=False))
+    parts.factors.write(factors(A, FIVE, [9.0] * 5, version=1))
+    parts.clock.advance(60)
+    since, write = parts.clock.now(), parts.factors.write
+
+    def away(batch: AdjustmentBatch) -> None:
+        raise StoreUnavailable("gone")
+
+    parts.factors.write = away
+    with pytest.raises(StoreUnavailable):
+        collect(parts, A, force=True, since=since)
+    assert [(day, old) for day, old, *_ in corrected(parts)] == [(day, 9.0) for day in FIVE]
+    parts.factors.write = write
+    parts.clock.advance(1)
+    collect(parts, A, force=True, since=since)
+    assert [(day, old, new) for day, old, new, _ in corrected(parts)] == [
+        (day, 9.0, new) for day, new in zip(FIVE, STEPS, strict=True)
+    ]
+    assert [row[2] for row in stored(parts)] == STEPS
+
+
+def test_what_was_stored_later_than_the_answer_is_not_corrected_by_it():
+    parts = stack(vendor(by_session=False))
+    later = parts.versions.version() + 3_600_000_000
+    parts.factors.write(factors(A, FIVE[:1], [9.0], version=later))
+    parts.clock.advance(1)
+    collect(parts, A, force=True, full=True, since=parts.clock.now() - timedelta(minutes=1))
+    assert (corrected(parts), stored(parts)[0][2]) == ([], 9.0)
+
+
 def test_a_forced_command_that_comes_again_does_only_what_is_left():
     parts = stack()
     parts.clock.advance(1)

@@ -20,6 +20,7 @@ from ginkgo_data.adapters.clickhouse.absence_repository import ClickHouseAbsence
 from ginkgo_data.adapters.clickhouse.adjusted_bars import ClickHouseAdjustedBars
 from ginkgo_data.adapters.clickhouse.adjustment_repository import ClickHouseAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.bar_repository import ClickHouseBarRepository
+from ginkgo_data.adapters.clickhouse.factor_revision_repository import ClickHouseFactorRevisionRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_adjustment_repository import GinkgoAdjustmentRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_bar_repository import GinkgoBarRepository
 from ginkgo_data.adapters.clickhouse.ginkgo_bar_source import GinkgoBarSource
@@ -125,6 +126,7 @@ class Container(containers.DeclarativeContainer):
     )
     adjusted_bars = providers.Singleton(ClickHouseAdjustedBars, store)
     revision_repository = providers.Singleton(ClickHouseRevisionRepository, store)
+    factor_revision_repository = providers.Singleton(ClickHouseFactorRevisionRepository, store)
     quality_repository = providers.Singleton(ClickHouseQualityRepository, store)
     outbox = providers.Singleton(ClickHouseOutbox, store)
     reference_repository = providers.Singleton(ClickHouseReferenceRepository, store)
@@ -322,6 +324,7 @@ class Container(containers.DeclarativeContainer):
             AdjustmentCollector,
             source=adjustment_source,
             factors=adjustment_repository,
+            revisions=factor_revision_repository,
             bars=bar_repository,
             parts=job_parts,
         ),

@@ -203,7 +203,8 @@ class Dispatcher:
         collector = self.adjustments()
         if collector is None:
             raise NotAvailable(f"command {command.word!r} is not available: sources.adjustments names no source")
-        return self._accounted(work, collector.collect(command, work.since, _pace(work, hooks, shed)))
+        pace = _pace(work, hooks, shed)
+        return self._accounted(work, collector.collect(command, work.since, pace, requesters(work)))
 
     def _collect_ticks(self, command: CollectTicks, work: Work, hooks: Hooks) -> Worked:
         collector = self.ticks()

@@ -1,5 +1,5 @@
 # Upstream: entrypoints.store_cli
-# Downstream: domain.model.{bars, revisions, series}, entrypoints.{database, show_bars}, pyarrow, rich
+# Downstream: domain.model.{bars, revisions, series}, entrypoints.{database, fetch_moments, show_bars}, pyarrow, rich
 # Role: `ginkgo-data revisions`: what a vendor has corrected or withdrawn, as a table or JSON
 """The history of stored bars: one line per value that changed."""
 
@@ -9,9 +9,8 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from rich.console import Console
@@ -22,9 +21,8 @@ from ginkgo_data.domain.model.bars import EXCHANGE_ZONE
 from ginkgo_data.domain.model.revisions import VALUES, Revisions
 from ginkgo_data.domain.model.series import Frequency, Series
 from ginkgo_data.entrypoints.database import database_settings, opened
+from ginkgo_data.entrypoints.fetch_moments import fetched_at
 from ginkgo_data.entrypoints.show_bars import decimals
-
-_ZONE = ZoneInfo(EXCHANGE_ZONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +101,8 @@ def _rows(found: Revisions) -> Iterator[_Row]:
             timestamp=row["timestamp"],
             withdrawn=row["withdrawn"],
             changes=tuple(pair for pair in pairs if pair[1] != pair[2]),
-            old_fetched=_moment(row["old_version"]) if row["old_version"] else None,
-            fetched=_moment(row["version"]),
+            old_fetched=fetched_at(row["old_version"]) if row["old_version"] else None,
+            fetched=fetched_at(row["version"]),
             old_source=row["old_source"],
             source=row["source"],
             request=row["request"],
@@ -114,10 +112,6 @@ def _rows(found: Revisions) -> Iterator[_Row]:
 def _texts(column: pa.ChunkedArray) -> list[str | None]:
     texts: list[str | None] = decimals(column).to_pylist()
     return texts
-
-
-def _moment(version: int) -> datetime:
-    return datetime.fromtimestamp(version // 1_000_000, UTC).replace(microsecond=version % 1_000_000).astimezone(_ZONE)
 
 
 def _object(row: _Row) -> dict[str, object]:

@@ -1,5 +1,5 @@
 # Upstream: entrypoints.cli
-# Downstream: domain.model.{codes, series}, entrypoints.{option_values, show_revisions, show_schema}, typer
+# Downstream: domain.model, entrypoints.{option_values, show_factor_revisions, show_revisions, show_schema}, typer
 # Role: The commands of `ginkgo-data` about what is stored: schema, revisions
 """Options in, exit codes out; what the commands do is imported when they run."""
 
@@ -38,17 +38,25 @@ def revisions(
     end: Annotated[str | None, typer.Option(help="Last session.")] = None,
     frequency: Annotated[Frequency, typer.Option(help="Length of a bar.")] = Frequency.DAY,
     adjust: Annotated[Adjust, typer.Option(help="Price adjustment, as stored.")] = Adjust.NONE,
+    factors: Annotated[bool, typer.Option("--factors", help="Adjustment factors instead of bars.")] = False,
     as_json: JsonOption = False,
     database: DatabaseOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Show what the vendor has corrected or withdrawn: old value, new value, fetched when, and who asked.
 
-    Exit code 1 when no such bar was ever stored.
+    Exit code 1 when no such bar, or factor, was ever stored.
     """
+    window = window_of(start, end)
+    if factors:
+        if (frequency, adjust) != (Frequency.DAY, Adjust.NONE):
+            raise typer.BadParameter("adjustment factors have no --frequency and no --adjust", param_hint="--factors")
+        from ginkgo_data.entrypoints.show_factor_revisions import show_factor_revisions
+
+        raise typer.Exit(0 if show_factor_revisions(canonical_code(code), *window, as_json, database, config) else 1)
     from ginkgo_data.entrypoints.show_revisions import RevisionQuestion, show_revisions
 
-    question = RevisionQuestion(canonical_code(code), Series(frequency, adjust), *window_of(start, end))
+    question = RevisionQuestion(canonical_code(code), Series(frequency, adjust), *window)
     raise typer.Exit(0 if show_revisions(question, as_json, database, config) else 1)
 
 

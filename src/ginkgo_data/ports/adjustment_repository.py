@@ -1,4 +1,4 @@
-# Upstream: domain.services.adjustments, entrypoints.freshness_parts
+# Upstream: domain.services.{adjustments, factor_revising}, entrypoints.freshness_parts
 # Downstream: domain.model.{adjustments, coverage}, ports.bar_repository
 # Role: Port: stored adjustment factors, and what of them is held
 """Where adjustment factors are kept."""

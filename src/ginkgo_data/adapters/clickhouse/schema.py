@@ -19,6 +19,7 @@ from ginkgo_data.adapters.clickhouse.client import ClickHouseClient
 from ginkgo_data.adapters.clickhouse.schema_fit import check_table, check_view, found_in
 from ginkgo_data.adapters.clickhouse.sql import quoted
 from ginkgo_data.adapters.clickhouse.tables import (
+    FACTOR_REVISION_TABLES,
     FIRST_TABLES,
     OUTBOX_TABLES,
     RELEASE_TABLES,
@@ -60,6 +61,7 @@ MIGRATIONS = (
     Migration(3, "revisions, adjustment factors, adjusted bars", REVISION_TABLES, ADJUSTED_VIEWS),
     Migration(4, "ticks", TICK_TABLES, TICK_VIEWS),
     Migration(5, "releases from quarantine", RELEASE_TABLES),
+    Migration(6, "revisions of adjustment factors", FACTOR_REVISION_TABLES),
 )
 
 

@@ -257,11 +257,28 @@ QUARANTINE_RELEASES = Table(
 )
 """Rejected rows that somebody has stored after all; `quarantine` itself stays as it is."""
 
+FACTOR_REVISIONS = Table(
+    "factor_revisions",
+    (
+        Column("code", TEXT),
+        Column("session", "Date32", STEADY),
+        Column("old_factor", "Float64", "ZSTD(1)"),
+        Column("old_source", TEXT),
+        Column("old_version", "UInt64", STEADY),
+        Column("new_factor", "Float64", "ZSTD(1)"),
+        Column("source", TEXT),
+        Column("request", "String", "ZSTD(3)"),
+    ),
+    key="code, session, old_version, new_factor",
+)
+"""What adjustment factors were before the vendor corrected them. Written before the factors, as `revisions` is."""
+
 FIRST_TABLES = (BARS, HELD_SESSIONS, ABSENCES, QUARANTINE, QUALITY_REPORTS, SECURITIES, TRADING_SESSIONS)
 OUTBOX_TABLES = (ALERTS, TOLD)
 REVISION_TABLES = (REVISIONS, ADJUSTMENT_FACTORS)
 TICK_TABLES = (TICKS, HELD_TICKS)
 RELEASE_TABLES = (QUARANTINE_RELEASES,)
+FACTOR_REVISION_TABLES = (FACTOR_REVISIONS,)
 """Tables by the migration that makes them."""
 
-TABLES = (*FIRST_TABLES, *OUTBOX_TABLES, *REVISION_TABLES, *TICK_TABLES, *RELEASE_TABLES)
+TABLES = (*FIRST_TABLES, *OUTBOX_TABLES, *REVISION_TABLES, *TICK_TABLES, *RELEASE_TABLES, *FACTOR_REVISION_TABLES)

@@ -7,6 +7,10 @@ The offset that is to come next is known: first the committed one, then the one 
 that comes beyond it leaves a gap, and the low watermark of the partition tells expiry from markers and compaction.
 Where nothing comes, the low watermark alone tells: at once while the partition is paused (a pause throws away what
 the client had fetched), else when it has stood so for `SETTLED` seconds. Written by the thread that owns the client.
+
+A committed offset is a place in one topic. The group keeps it when the topic is deleted and made anew under the same
+name, or a member commits before it learns of that: what lies below it in the new topic would never be read. So the id
+of the topic stands beside each committed offset, and one of another topic is no place to begin at.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from ginkgo_data.adapters.kafka.holding import Place
 from ginkgo_data.adapters.kafka.outage import Outage
-from ginkgo_data.adapters.kafka.records import moment_of
+from ginkgo_data.adapters.kafka.records import CommitNote
 from ginkgo_data.domain.model.delivery import Partition
 from ginkgo_data.domain.model.stream import ExpiredRecords
 
@@ -48,6 +52,10 @@ class _Standing:
     start: int | None = None
     """Where it stood, None for nowhere."""
     since: datetime | None = None
+    topic_id: str | None = None
+    """Of the topic that was assigned, None until it is known; it stays, whatever there is under the name later."""
+    stood_in: str | None = None
+    """Of the topic that `start` is a place in, where that is known."""
     first: int | None = None
     following: int | None = None
     gaps: list[tuple[int, int]] = field(default_factory=list)
@@ -55,9 +63,15 @@ class _Standing:
     suspected: tuple[int, float] | None = None
     """Offset to come that lies below the low watermark, and since when (monotonic seconds)."""
 
-    def stood(self, start: int | None, since: datetime | None) -> None:
+    @property
+    def misplaced(self) -> bool:
+        """Whether the group stood in another topic than this one."""
+        known = self.start is not None and self.stood_in is not None and self.topic_id is not None
+        return known and self.start != 0 and self.stood_in != self.topic_id
+
+    def stood(self, start: int | None, note: CommitNote) -> None:
         """Note where the group stood; records may have come already."""
-        self.known, self.start, self.since = True, start, since
+        self.known, self.start, self.since, self.stood_in = True, start, note.at, note.topic_id
         if self.first is None:
             self.following = start
         elif start is not None and start < self.first:
@@ -89,7 +103,19 @@ class ExpiryWatch:
     def settled(self, place: Place) -> bool:
         """Whether all that expired so far is known; a commit before that could hide it from everybody."""
         standing = self._standings.get(place)
-        return standing is not None and standing.known and not standing.gaps
+        return standing is not None and standing.known and not standing.gaps and not standing.misplaced
+
+    def identify(self, topic_ids: Mapping[str, str]) -> set[Place]:
+        """Take in the ids of topics, and return the places whose group stood in another topic of that name."""
+        for place, standing in self._standings.items():
+            if standing.topic_id is None:
+                standing.topic_id = topic_ids.get(place[0])
+        return {place for place, standing in self._standings.items() if standing.misplaced}
+
+    def topic_id(self, place: Place) -> str | None:
+        """Return the id of the topic that was assigned with `place`, where it is known."""
+        standing = self._standings.get(place)
+        return standing.topic_id if standing else None
 
     def known(self, place: Place) -> bool:
         """Whether it was looked up where the group stood when `place` was assigned."""
@@ -117,7 +143,7 @@ class ExpiryWatch:
         for answer in answers:
             if answer.error is None:
                 start = answer.offset if answer.offset >= 0 else None
-                self._standings[answer.topic, answer.partition].stood(start, moment_of(answer.metadata))
+                self._standings[answer.topic, answer.partition].stood(start, CommitNote.read(answer.metadata))
         if all(self._standings[place].known for place in places):
             self._failures = 0
             self._outage.over()

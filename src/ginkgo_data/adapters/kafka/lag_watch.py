@@ -43,6 +43,8 @@ class LagWatch:
         self._marks: dict[Place, _Mark] = {}
         self._excused: set[tuple[Place, int]] = set()
         self._topics: dict[str, TopicSeen] = {}
+        self._fresh: set[str] = set()
+        """Topics that were seen since a partition of theirs was last assigned."""
         self._cut: dict[Place, int] = {}
         """Partitions that ended below what had come of them, at the last look."""
         self._anew: set[str] = set()
@@ -72,6 +74,7 @@ class LagWatch:
         """
         now = time.monotonic()
         for place in places:
+            self._fresh.discard(place[0])
             for known in (self._lows, self._ends, self._cut):
                 known.pop(place, None)
             if mark := self._marks.get(place):
@@ -98,6 +101,10 @@ class LagWatch:
         self._ends.update(ends)
         self._compare(topics, following, ends)
         return lows
+
+    def topic_ids(self) -> dict[str, str]:
+        """Return the ids of the topics seen since they were last assigned, where the broker has such."""
+        return {topic: seen.topic_id for topic in self._fresh if (seen := self._topics[topic]).topic_id}
 
     def made_anew(self) -> str | None:
         """Return a topic that was found made anew, each once."""
@@ -126,6 +133,7 @@ class LagWatch:
             if topic in self._topics and seen.replaced(self._topics[topic]):
                 self._anew.add(topic)
             self._topics[topic] = seen
+            self._fresh.add(topic)
         came = {place: following[place] or 0 for place in ends}
         cut = {place: came[place] for place, end in ends.items() if end < came[place]}
         for place, position in cut.items():

@@ -21,7 +21,7 @@ from ginkgo_data.adapters.kafka.closing import close_within
 from ginkgo_data.adapters.kafka.errors import MISSING_TOPIC_CODES, RebuildNeededError, broker_errors
 from ginkgo_data.adapters.kafka.holding import Place
 from ginkgo_data.adapters.kafka.membership import Membership
-from ginkgo_data.adapters.kafka.records import moment_of, offsets_of, places_of, record_of, shown_places
+from ginkgo_data.adapters.kafka.records import CommitNote, offsets_of, places_of, record_of, shown_places
 from ginkgo_data.adapters.kafka.weakly import weakly
 from ginkgo_data.domain.model.delivery import Partition
 
@@ -46,6 +46,8 @@ class Member:
         self._expiry = own.expiry
         self._now = own.now
         self._paused: set[Place] = set()
+        self._sent_back: set[Place] = set()
+        """Partitions whose group is on its way to the first record of a topic that it has not stood in yet."""
         self._fault: str | None = None
         self._live = True
         self.missing: dict[str, str] = {}
@@ -105,6 +107,20 @@ class Member:
         """Learn where the group stands, where the partitions begin and end, and what expired; bounded as a whole."""
         if self._expiry.learn(self._consumer):
             self._expiry.compare(self._watch.look(self._inbox.following()), self._paused)
+            if misplaced := self._expiry.identify(self._watch.topic_ids()) - self._sent_back:
+                self._send_back(misplaced)
+
+    def _send_back(self, places: set[Place]) -> None:
+        """Move the group to the first record of topics of whose namesakes alone it has committed a place.
+
+        Once that is acknowledged, a new client begins there.
+        """
+        log.warning(
+            "%s: the group stood in a topic of that name that is gone; this one is read from its first record",
+            shown_places(sorted(places)),
+        )
+        self._sent_back |= places
+        self._commit(dict.fromkeys(places, 0))
 
     def _stuck(self) -> Place | None:
         positions = {
@@ -175,6 +191,7 @@ class Member:
         self._let_go(consumer, partitions)
 
     def _let_go(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._sent_back -= set(places_of(partitions))
         if self._live:
             self._inbox.revoke(places_of(partitions))
             self._expiry.revoke(places_of(partitions))
@@ -202,13 +219,20 @@ class Member:
     def _send(self, batch: Mapping[Partition, int]) -> None:
         if not batch:
             return
-        sent_at = self._now().isoformat()
-        offsets = [TopicPartition(p.topic, p.number, offset, metadata=sent_at) for p, offset in batch.items()]
+        self._commit({(p.topic, p.number): offset for p, offset in batch.items()})
+
+    def _commit(self, batch: Mapping[Place, int]) -> None:
+        now, topic_id = self._now(), self._expiry.topic_id
+        offsets = [
+            TopicPartition(*place, offset, metadata=str(CommitNote(now, topic_id(place))))
+            for place, offset in batch.items()
+        ]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
             log.warning("a commit could not be sent, tried again: %s", error)
             self._commits.answered(offsets_of(offsets), places_of(offsets))
+            self._sent_back -= set(batch)
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         failed = [p for p in partitions if error or p.error]
@@ -217,8 +241,12 @@ class Member:
         if not self._live:
             return
         self._commits.answered(offsets_of(partitions), places_of(failed))
+        back = self._sent_back & set(places_of(partitions))
+        self._sent_back -= set(places_of(failed))
+        if back & self._sent_back:
+            self._fault = f"the group was sent back to the first record of {shown_places(sorted(back))}"
         for partition in partitions:
             if partition not in failed:
                 self._expiry.committed(
-                    (partition.topic, partition.partition), moment_of(partition.metadata) or self._now()
+                    (partition.topic, partition.partition), CommitNote.read(partition.metadata).at or self._now()
                 )

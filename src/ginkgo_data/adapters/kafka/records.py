@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from confluent_kafka import Message, TopicPartition
 
 from ginkgo_data.adapters.kafka.holding import Place
 from ginkgo_data.domain.model.delivery import Partition, RawRecord
+
+_TOPIC = " topic="
 
 
 def record_of(message: Message) -> RawRecord:
@@ -33,14 +36,29 @@ def _headers(message: Message) -> dict[str, bytes]:
     return {name: value or b"" for name, value in given}
 
 
-def moment_of(metadata: str | None) -> datetime | None:
-    """Return the time that stands beside a committed offset, zoned; None where something else does, or nothing."""
-    try:
-        moment = datetime.fromisoformat(metadata or "")
-    except ValueError:
-        return None
-    # Others write there what they like; the bounds leave room to change the zone.
-    return moment if moment.tzinfo and 2000 <= moment.year <= 9000 else None
+@dataclass(frozen=True, slots=True)
+class CommitNote:
+    """What stands beside a committed offset: when it was sent, and the id of the topic that it is a place in."""
+
+    at: datetime | None = None
+    topic_id: str | None = None
+
+    @classmethod
+    def read(cls, metadata: str | None) -> CommitNote:
+        """Return what `metadata` says; an empty note where others have written something, or nobody anything."""
+        text, _, topic_id = (metadata or "").partition(_TOPIC)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return cls()
+        # Others write there what they like; the bounds leave room to change the zone.
+        if not moment.tzinfo or not 2000 <= moment.year <= 9000:
+            return cls()
+        return cls(moment, topic_id or None)
+
+    def __str__(self) -> str:
+        moment = self.at.isoformat() if self.at else ""
+        return f"{moment}{_TOPIC}{self.topic_id}" if self.topic_id else moment
 
 
 def places_of(partitions: list[TopicPartition]) -> list[Place]:

@@ -90,7 +90,7 @@ def _rank(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
         names = sorted(distinct(column))
         position = code_positions(column, names)
         return np.where(position < 0, len(names), position)
-    if pa.types.is_unsigned_integer(column.type):
+    if pa.types.is_unsigned_integer(column.type) or pa.types.is_floating(column.type):
         return np.unique(column.to_numpy(), return_inverse=True)[1].astype(np.int64)
     whole = column.cast(pa.int32()) if pa.types.is_date32(column.type) else column
     ranks: npt.NDArray[np.int64] = pc.fill_null(whole.cast(pa.int64()), _AFTER_ALL).to_numpy()

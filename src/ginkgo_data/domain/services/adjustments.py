@@ -1,5 +1,5 @@
 # Upstream: entrypoints.{container, dispatch}
-# Downstream: domain.{model, services}, ports.{adjustment_repository, adjustment_source, bar_repository}, pyarrow
+# Downstream: domain.{model, services}, ports, pyarrow
 # Role: Use case: make the coverage of adjustment factors complete
 """Collecting factors: a listed code has one on every session, suspended or not."""
 
@@ -22,10 +22,12 @@ from ginkgo_data.domain.model.quality import Finding, Rejects
 from ginkgo_data.domain.model.reference import Securities
 from ginkgo_data.domain.model.series import DAILY, Dataset
 from ginkgo_data.domain.services.factor_checks import CheckedFactors, check_factors, step_findings
+from ginkgo_data.domain.services.factor_revising import FactorRevising
 from ginkgo_data.domain.services.grid import Standing
 from ginkgo_data.domain.services.pace import Pace
 from ginkgo_data.domain.services.planner import plan_fetches
 from ginkgo_data.domain.services.rejecting import labelled
+from ginkgo_data.domain.services.revising import RequestOf, no_request
 from ginkgo_data.domain.services.session_grid import SessionGrid, among, must_show
 from ginkgo_data.domain.services.session_job import JobParts, SessionJob
 from ginkgo_data.domain.services.sessions import due_windows
@@ -33,6 +35,7 @@ from ginkgo_data.domain.services.tally import Tally
 from ginkgo_data.ports.adjustment_repository import AdjustmentRepository
 from ginkgo_data.ports.adjustment_source import AdjustmentSource
 from ginkgo_data.ports.bar_repository import BarRepository, WriteReceipt
+from ginkgo_data.ports.factor_revision_repository import FactorRevisionRepository
 
 _TO_THE_END = Pace()
 _BREAK = timedelta(days=30)
@@ -45,22 +48,28 @@ class AdjustmentCollector:
 
     source: AdjustmentSource
     factors: AdjustmentRepository
+    revisions: FactorRevisionRepository
     bars: BarRepository
     """Held bars, as traded: the steps of new factors are compared with them."""
     parts: JobParts
 
     def collect(
-        self, command: CollectAdjustmentFactors, since: datetime | None = None, pace: Pace = _TO_THE_END
+        self,
+        command: CollectAdjustmentFactors,
+        since: datetime | None = None,
+        pace: Pace = _TO_THE_END,
+        request_of: RequestOf = no_request,
     ) -> CollectionResult:
         """Fetch, prove and store the factors that are left of `command`, and return what the store then holds.
 
         Due is each session of the listing window from the first factor held on; with `full`, or where none is
-        held, from the list date. `force` fetches what is held again. `since` and `pace` as for bars; raises as
-        `BarCollector.collect` does. What the result counts as bars are sessions here.
+        held, from the list date. `force` fetches what is held again; a factor that this changes is kept as a revision
+        before. `since`, `pace` and `request_of` as for bars; raises as `BarCollector.collect` does. What the result
+        counts as bars are sessions here.
         """
         selection = CollectBars(command.codes, full=command.full, force=command.force)
         done_since = self.parts.done_since(since) if command.force else None
-        errand = _Errand(self, selection, done_since)
+        errand = _Errand(self, FactorRevising(self.factors, request_of), selection, done_since)
         job = SessionJob(
             self.parts,
             Dataset.ADJUSTMENT_FACTORS,
@@ -94,6 +103,7 @@ class _Errand:
     """What sets factors apart from other datasets."""
 
     collector: AdjustmentCollector
+    revising: FactorRevising
     selection: CollectBars
     since: int | None
     landed: _Landed = field(default_factory=_Landed)
@@ -167,12 +177,15 @@ class _Errand:
             self.flush(tally)
 
     def flush(self, tally: Tally) -> None:
-        """Store quarantine first, then the factors; then look at their steps."""
+        """Store quarantine first, then what factors were before, then the factors; then look at their steps."""
         if self._rejects:
             self.collector.parts.quality.quarantine(Rejects.concat(self._rejects))
             self._rejects.clear()
         batch = AdjustmentBatch.concat(self._waiting)
         if len(batch):
+            if self.since is not None and len(corrected := self.revising.corrections(batch)):
+                self.collector.revisions.write_revisions(corrected)
+                tally.revised += len(corrected)
             self.landed.receipt += self.collector.factors.write(batch)
             self._written.append(batch.table.select(["code", "session"]))
             tally.found(self._steps(batch))

@@ -1,4 +1,4 @@
-# Upstream: domain.services.{collector, landing, releasing, requesters}
+# Upstream: domain.services
 # Downstream: domain.model.{bars, revisions}, domain.services.contents, ports.bar_repository, numpy, pyarrow
 # Role: What was fetched again against what is stored: changed, unchanged, and gone from the vendor
 """Corrections and withdrawals are found before anything is written, on columns.

@@ -139,13 +139,16 @@ class Tally:
             excused=bool(self.unfinished or self.awaited) and (self.stopped or not self.unfinished),
             newest_missing=self.newest_missing,
             worst=tuple(sorted(self.worst, key=lambda item: (-item[1], item[0]))[:_WORST]),
-            notes=tuple(self._notes()),
+            notes=tuple(self._notes(series)),
         )
 
-    def _notes(self) -> Iterator[str]:
+    def _notes(self, series: Series | Dataset) -> Iterator[str]:
         if self.shed:
             yield f"codes left to other workers: {len(self.shed)}"
-        if self.revised:
+        if self.revised and series is Dataset.ADJUSTMENT_FACTORS:
+            shown = "ginkgo-data revisions --factors shows old and new"
+            yield f"stored adjustment factors corrected by the vendor: {self.revised} ({shown})"
+        elif self.revised:
             yield f"stored bars corrected by the vendor: {self.revised} (ginkgo-data revisions shows old and new)"
         if self.withdrawn:
             yield f"stored bars withdrawn by the vendor: {self.withdrawn} (ginkgo-data revisions shows them)"
