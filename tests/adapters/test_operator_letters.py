@@ -24,6 +24,7 @@ from ginkgo_data.entrypoints.show_letters import print_letters
 
 TOPICS = (CONTROL_TOPIC, DATA_TOPIC)
 WRITTEN = datetime(2026, 8, 15, tzinfo=UTC)
+MILLISECOND = 1_786_752_000_000
 
 
 def kept(value, topic=DATA_TOPIC, encode=encode_dead_letter, headers=None, **more):
@@ -121,7 +122,7 @@ def test_a_narrow_terminal_shows_a_block_for_each_letter_with_its_key_whole():
     letter = kept(snapshot("000001.SZ"), topic=key.removesuffix("-2-7"), reason="no permission " * 20, error="Rejected")
     text = listed(80, letter, kept(snapshot("000002.SZ", "000001.SZ"), codes=("000002.SZ", "000001.SZ")))
     lines = text.splitlines()
-    assert lines[0] == key
+    assert lines[0] == f"{key}@{MILLISECOND}"
     names = [line.split()[0] for line in lines[1:] if line.startswith("  ") and line[2] != " "]
     assert names == ["command", "error", "reason", "codes", "tries", "when"] * 2
     assert max(len(line) for line in lines[1:]) <= 80
@@ -132,5 +133,5 @@ def test_a_narrow_terminal_shows_a_block_for_each_letter_with_its_key_whole():
 def test_a_wide_terminal_shows_a_table():
     lines = listed(110, kept(snapshot("000001.SZ"))).splitlines()
     assert lines[0].split() == ["key", "when", "command", "error", "tries", "codes"]
-    assert f"{DATA_TOPIC}-2-7: why" in lines
+    assert f"{DATA_TOPIC}-2-7@{MILLISECOND}: why" in lines
     assert listed(80).strip() == listed(110).strip() == "there are no dead letters"

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.dead_letters import PAIR, delivered, letter, parked
+from contracts.dead_letters import PAIR, SENT, delivered, letter, parked
 from contracts.heartbeats import BEAT
 from contracts.notifications import ALERT, REPORT
 from ginkgo_data.adapters.kafka.heartbeat_wire import decode_heartbeat, encode_heartbeat
@@ -386,9 +386,12 @@ def test_a_dead_letter_of_a_work_record_leaves_the_old_history_behind_but_for_th
 
 
 def test_the_identity_of_a_letter_is_its_first_delivery_and_its_codes():
-    first = delivered(PAIR, 7)
+    first, moment = delivered(PAIR, 7), round(SENT.timestamp() * 1000)
     whole = dead_letter_key(letter(first))
-    assert whole == dead_letter_key(letter(parked(first, 3))) == "ginkgo.data.commands-1-7"
+    assert whole == dead_letter_key(letter(parked(first, 3))) == f"ginkgo.data.commands-1-7@{moment}"
+    # The same place in a topic made anew under its name.
+    later = replace(first, first_delivered=SENT + timedelta(days=3))
+    assert dead_letter_key(letter(later)) != whole
     one = dead_letter_key(letter(first, codes=("000001.SZ", "600000.SH")))
     assert one == dead_letter_key(letter(parked(first, 3), codes=("600000.SH", "000001.SZ")))
     assert len({whole, one, dead_letter_key(letter(first, codes=("000001.SZ",)))}) == 3

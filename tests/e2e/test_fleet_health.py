@@ -8,6 +8,8 @@ from contextlib import redirect_stdout
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import pytest
+
 from ginkgo_data.entrypoints import health_cli
 from support.processes import HOST, free_port
 from support.program import run
@@ -87,6 +89,7 @@ def test_the_health_of_a_process_its_metrics_and_the_trace_of_a_command(fleets, 
     fleet.until(lambda: health()[0] == 0, "the worker did not go on", 60.0)
 
 
+@pytest.mark.soak
 def test_a_call_that_never_returns_is_found_while_other_work_goes_on(fleets, tmp_path, monkeypatch):
     # No timeout of a client bounds the resolver of names: where it hangs, so does the call.
     unresolved = tmp_path / "unresolved"

@@ -24,7 +24,7 @@ def snapshots(spec: MarketSpec) -> list[bytes]:
     return [snapshot(code, start_date=spec.days[0], end_date=spec.days[-1]) for code in spec.names]
 
 
-@pytest.mark.parametrize("partitions", [12, 3])
+@pytest.mark.parametrize("partitions", [12, pytest.param(3, marks=soak)])
 def test_five_thousand_snapshots_are_one_call_and_one_insert_for_four_workers(fleets, partitions, record_property):
     spec = MarketSpec(5000, "2020-06-01", 1)
     fleet = fleets(spec, latency=0.2, limit=LIMIT, partitions=partitions)

@@ -111,6 +111,7 @@ def test_the_connection_to_the_broker_cut(fleets, redis_server, clickhouse_serve
             assert any("BrokerUnavailable" in reason for reason in reasons), reasons
 
 
+@soak
 def test_the_connection_to_redis_cut(fleets, kafka_server, redis_server, clickhouse_server):
     with TcpProxy(redis_server.port) as proxy:
         url = redis_server.url.replace(redis_server.address, proxy.address)

@@ -75,7 +75,7 @@ def test_passing_trouble_is_overcome(server, tmp_path, fault):
     ("fault", "said"),
     [
         (http_status(500), "server_error"),
-        (dropped(), "unreachable"),
+        pytest.param(dropped(), "unreachable", marks=pytest.mark.soak),
         (bad_token(), "bad_token"),
         (empty(), "empty_without_evidence"),
     ],

@@ -18,6 +18,7 @@ from confluent_kafka import Consumer
 from ginkgo_data.adapters.kafka.config import KafkaConfig
 from ginkgo_data.adapters.kafka.dead_letters import KafkaDeadLetters
 from ginkgo_data.adapters.kafka.heartbeat_wire import decode_heartbeat, encode_heartbeat
+from ginkgo_data.adapters.kafka.letter_wire import dead_letter_key
 from ginkgo_data.adapters.kafka.notifications import KafkaNotifications
 from ginkgo_data.adapters.kafka.producer import KafkaProducer
 from ginkgo_data.adapters.kafka.topics import KafkaTopics
@@ -132,7 +133,7 @@ class OperatedFleet:
         record = RawRecord(Partition(topic, last.partition()), last.offset(), value, headers, datetime.now(UTC), key)
         letter = DeadLetter(decode_command(record), **{"reason": "why", "error": "E", "attempts": 1, **more})
         KafkaDeadLetters(self.producer, self.letters).write(letter)
-        return record.delivery_id
+        return dead_letter_key(letter)
 
     def heartbeats(self) -> RedisHeartbeats:
         if self._redis is None:

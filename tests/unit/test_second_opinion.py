@@ -246,7 +246,9 @@ def test_a_forced_job_is_looked_at_although_it_writes_nothing():
     parts.clock.advance(60)
     parts.round.run([delivery(CollectBars((A,), DAILY, date(2024, 1, 8), force=True), 1, sent=parts.clock.now())])
     newest = parts.quality.reports(1)[0]
-    assert (newest.records_written, newest.second_opinion.agreed) == (0, 5)
+    assert newest.records_written == 0
+    # Three by chance and three that look strange, of five: which coincide follows from the report's id.
+    assert 3 <= newest.second_opinion.asked == newest.second_opinion.agreed <= 5
 
 
 def test_where_the_rule_is_silent_nobody_is_asked():

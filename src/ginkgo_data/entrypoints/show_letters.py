@@ -124,7 +124,7 @@ def _print_blocks(console: Console, letters: Sequence[KeptLetter]) -> None:
 
 def _stood(letter: KeptLetter) -> str:
     origin = str(letter.origin or "")
-    return f" (it stood at {origin})" if origin and origin != letter.key else ""
+    return f" (it stood at {origin})" if origin and origin != letter.key.partition("@")[0] else ""
 
 
 def print_letter(letter: KeptLetter, plan: Mapping[str, object]) -> None:

@@ -65,7 +65,7 @@ class LetterHeader(StrEnum):
 
 def dead_letter_key(letter: DeadLetter) -> str:
     """Return the letter's identity: one delivery given up twice is one letter, for other codes another one."""
-    origin = letter.delivery.delivery_id
+    origin = letter.delivery.lineage
     if not letter.codes:
         return origin
     return f"{origin}/{sha256(','.join(sorted(letter.codes)).encode()).hexdigest()[:16]}"

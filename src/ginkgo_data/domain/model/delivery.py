@@ -69,6 +69,15 @@ class Delivery:
         return self.origin or self.record.delivery_id
 
     @property
+    def lineage(self) -> str:
+        """`delivery_id` @ millisecond of the first delivery, where that is known.
+
+        A topic that is deleted and made anew under its name has the same places for other commands.
+        """
+        moment = self.first_delivered or self.record.timestamp
+        return f"{self.delivery_id}@{round(moment.timestamp() * 1000)}" if moment else self.delivery_id
+
+    @property
     def request_id(self) -> str:
         """The command's request id, or the delivery's id where it has none."""
         return self.body.request_id or self.record.delivery_id

@@ -138,5 +138,5 @@ def _source_answers(report: DataQualityReport, now: datetime) -> Alert:
 
 def report_id(work: Work) -> str:
     """Return an id derived from the deliveries, the same when a round is repeated."""
-    parts = sorted(f"{d.delivery_id}/{d.attempt}/{d.piece}" for d in work.deliveries)
+    parts = sorted(f"{d.lineage}/{d.attempt}/{d.piece}" for d in work.deliveries)
     return str(uuid.uuid5(_NAMESPACE, "|".join(parts)))
