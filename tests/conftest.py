@@ -10,7 +10,7 @@ import pytest
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 pytest.register_assert_rewrite("contracts", "support")
 
-from support.engine import engine, store, store_config  # noqa: E402  (after the rewrite is registered)
+from support.engine import engine, prepared, store, store_config  # noqa: E402  (after the rewrite is registered)
 from support.loggers import loggers_speak_again  # noqa: E402
 from support.planted import pytest_runtest_makereport  # noqa: E402
 from support.servers import (  # noqa: E402
@@ -28,6 +28,7 @@ __all__ = [
     "engine",
     "kafka_server",
     "loggers_speak_again",
+    "prepared",
     "pytest_runtest_makereport",
     "pytest_sessionfinish",
     "pytest_terminal_summary",

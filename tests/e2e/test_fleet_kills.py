@@ -21,7 +21,6 @@ def settings(**worker: object) -> dict:
 
 
 SPEC = MarketSpec(300, "2020-06-01", 40)
-KILLS = [0, *(pytest.param(number, marks=pytest.mark.soak) for number in range(1, 10))]
 SOAK = pytest.mark.soak
 
 
@@ -40,7 +39,8 @@ def commands(spec: MarketSpec) -> dict[str, bytes]:
     return made
 
 
-@pytest.mark.parametrize("number", KILLS)
+@SOAK
+@pytest.mark.parametrize("number", range(10))
 def test_a_worker_killed_anywhere_loses_doubles_and_gives_up_nothing(fleets, number):
     fleet = fleets(SPEC, settings(max_poll_records=60, concurrency=2, round_budget=4), latency=0.1)
     sent = commands(SPEC)

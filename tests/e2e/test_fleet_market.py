@@ -57,7 +57,8 @@ def shares(fleet: Fleet) -> dict[str, int]:
     return {worker.node_id: askers[worker.pid] for worker in fleet.workers if worker.pid is not None}
 
 
-@pytest.mark.parametrize("partitions", [pytest.param(12, marks=soak), 3])
+@soak
+@pytest.mark.parametrize("partitions", [12, 3])
 def test_work_that_takes_many_calls_is_shared_by_all_workers(fleets, partitions):
     # Each worker that has a partition has more than a round's work; what is less may wait for it, by design.
     spec = MarketSpec(100, "2020-06-01", 60)

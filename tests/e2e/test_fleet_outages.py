@@ -131,6 +131,7 @@ def test_redis_away_for_forty_seconds(fleets, redis_server, way):
         lived_through(fleet, redis_server.freeze, redis_server.thaw, 40.0)
 
 
+@soak
 @pytest.mark.parametrize("seconds", SHORT_AND_MINUTE)
 def test_the_store_away(fleets, clickhouse_server, seconds):
     fleet = fleets(SPEC, ONE_BY_ONE, latency=0.1)

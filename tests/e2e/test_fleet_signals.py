@@ -35,7 +35,7 @@ def committed_codes(fleet: Fleet) -> set[str]:
 
 
 def test_a_stop_in_mid_round_is_bounded_commits_only_what_is_done_and_leaves_no_ghost(fleets):
-    fleet = fleets(SPEC, SLOW, latency=0.3)
+    fleet = fleets(SPEC, SLOW, latency=0.15)
     under_way(fleet, 26)  # in the second round, or the first of 60: in the middle of one
     (worker,) = fleet.workers
     assert fleet.heartbeats()

@@ -311,7 +311,7 @@ def test_the_hosts_time_zone_changes_nothing_that_is_stored(tmp_path):
     archive.mkdir()
     for file in (TUSHARE_FILE, SHARED / "minute" / "sina_15min_600000.csv"):
         shutil.copy(file, archive)
-    for zone in ("America/New_York", "UTC", "Asia/Shanghai"):
+    for zone in ("America/New_York", "Asia/Shanghai", "UTC")[:REPEATS]:
         directory = tmp_path / zone.replace("/", "-")
         ended = run("quickstart", "--from", archive, "--dir", directory, "--json", env={"TZ": zone})
         assert ended.code == 0, ended.err

@@ -74,7 +74,7 @@ def test_passing_trouble_is_overcome(server, tmp_path, fault):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (http_status(500), "server_error"),
+        pytest.param(http_status(500), "server_error", marks=pytest.mark.soak),
         pytest.param(dropped(), "unreachable", marks=pytest.mark.soak),
         (bad_token(), "bad_token"),
         (empty(), "empty_without_evidence"),

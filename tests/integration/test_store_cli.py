@@ -148,7 +148,7 @@ def test_a_corrected_factor_is_shown_with_old_and_new_value(address, client, her
     repository.write_revisions(revised_factors(1.0, 7.768, (0, versions[0])))
     shown = here("revisions", "sz000001", "--factors", "--db", address)
     assert "000001.SZ adjustment factors  2 corrected by the vendor" in shown.out
-    lines = [line.split() for line in shown.out.splitlines() if line.startswith("2024-01-08")]
+    lines = [line.split() for line in shown.out.splitlines() if " 2024-01-08 " in line]
     assert lines == [
         ["2024-01-08", "1.0", "7.768", "not", "known", "2024-01-02", "15:00:00", "r-1"],
         ["2024-01-08", "7.768", "7.769", "2024-01-02", "15:00:00", "2024-01-03", "15:00:00", "r-1"],
