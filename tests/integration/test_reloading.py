@@ -16,6 +16,7 @@ from dependency_injector.containers import DynamicContainer
 from dependency_injector.providers import Provider
 
 from ginkgo_data.adapters.clickhouse.config import ClickHouseConfig
+from ginkgo_data.adapters.memory.alert_memory import InMemoryAlertMemory
 from ginkgo_data.domain.model.errors import BrokerUnavailable
 from ginkgo_data.domain.model.quality import Severity
 from ginkgo_data.domain.model.series import DAILY
@@ -297,3 +298,17 @@ def test_what_a_reload_replaces_is_gone_when_it_is_over(running):
             running.until(lambda: parts() == 1)
     finally:
         gc.enable()
+
+
+def test_a_container_that_lives_on_for_one_part_keeps_no_other(running):
+    """Each makes a pool, which stays; what it had selected for a group has to go with the group."""
+
+    def memories() -> int:
+        return sum(type(one) is InMemoryAlertMemory for one in gc.get_objects())
+
+    gc.collect()
+    before = memories()
+    for number in range(3):
+        assert running.change(worker={"concurrency": 3 + number})["outcome"] == "applied"
+        assert running.change(worker={"group_id": f"g{number}"})["outcome"] == "applied"
+    running.until(lambda: gc.collect() >= 0 and memories() == before)

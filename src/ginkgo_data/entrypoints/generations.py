@@ -10,7 +10,7 @@ the container before it while the settings under its prefixes are the same; ever
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -108,8 +108,9 @@ class Generations:
         """
         used = {id(provider) for provider in self._origin.values()}
         for provider in (*container.providers.values(), *more):
-            if isinstance(provider, providers.BaseSingleton) and id(provider) not in used:
-                provider.reset()
+            if id(provider) not in used:
+                for singleton in _singletons(provider):
+                    singleton.reset()
 
     def close(self) -> None:
         """Close everything that is in use."""
@@ -125,6 +126,15 @@ class Generations:
 def _handed_on(origin: providers.Provider[Any]) -> providers.Provider[Any]:
     """Return a provider that asks `origin`. One that overrides another itself would keep its whole container alive."""
     return providers.Callable(lambda: origin())
+
+
+def _singletons(provider: providers.Provider[Any]) -> Iterator[providers.BaseSingleton[Any]]:
+    """Yield `provider` if it keeps what it makes, and what a selector selects from."""
+    if isinstance(provider, providers.BaseSingleton):
+        yield provider
+    elif isinstance(provider, providers.Selector):
+        for choice in provider.providers.values():
+            yield from _singletons(choice)
 
 
 def _close(parts: Mapping[str, providers.Provider[Any]]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date, datetime
 from enum import Enum
+from functools import cache
 
 import pyarrow as pa
 from pydantic import TypeAdapter
@@ -19,8 +20,13 @@ from ginkgo_data.domain.model.bars import EXCHANGE_ZONE
 from ginkgo_data.domain.model.errors import SchemaMismatch
 from ginkgo_data.domain.model.quality import Alert
 
-_ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
 _TIME = pa.timestamp("us", EXCHANGE_ZONE)
+
+
+@cache
+def _alert() -> TypeAdapter[Alert]:
+    """Made with the first alert: a start does not wait for it."""
+    return TypeAdapter(Alert)
 
 
 def alert_row(alert: Alert) -> pa.Table:
@@ -52,7 +58,7 @@ def alert_of(payload: str) -> Alert:
     `raised_at` keeps the offset it was written with: `alert_id` is made of that text.
     """
     try:
-        return _ALERT.validate_python(json.loads(payload), strict=False)
+        return _alert().validate_python(json.loads(payload), strict=False)
     except ValueError as error:
         raise SchemaMismatch(f"{ALERTS.name}: a payload is no alert: {error}") from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -17,8 +18,13 @@ from ginkgo_data.domain.model.bars import EXCHANGE_ZONE
 from ginkgo_data.domain.model.errors import SchemaMismatch
 from ginkgo_data.domain.model.quality import DataQualityReport
 
-_REPORT: TypeAdapter[DataQualityReport] = TypeAdapter(DataQualityReport)
 _TIME = pa.timestamp("us", EXCHANGE_ZONE)
+
+
+@cache
+def _report() -> TypeAdapter[DataQualityReport]:
+    """Made with the first report: a start does not wait for it."""
+    return TypeAdapter(DataQualityReport)
 
 
 def report_row(report: DataQualityReport) -> pa.Table:
@@ -58,7 +64,7 @@ def report_row(report: DataQualityReport) -> pa.Table:
 def report_of(payload: str) -> DataQualityReport:
     """Return the report whose row holds `payload`; raises `SchemaMismatch` when it is no report's."""
     try:
-        report = _REPORT.validate_python(json.loads(payload), strict=False)
+        report = _report().validate_python(json.loads(payload), strict=False)
     except ValueError as error:
         raise SchemaMismatch(f"quality_reports: a payload is no report: {error}") from error
     moment: datetime = report.created_at
@@ -66,4 +72,4 @@ def report_of(payload: str) -> DataQualityReport:
 
 
 def _payload(report: DataQualityReport) -> str:
-    return json.dumps(_REPORT.dump_python(report, mode="json"), ensure_ascii=False)
+    return json.dumps(_report().dump_python(report, mode="json"), ensure_ascii=False)

@@ -55,7 +55,8 @@ _A_CODE = ConfigDict(json_schema_extra={"anyOf": [{"required": ["code"]}, {"requ
 class WireShape(BaseModel):
     """A shape of the wire: extra keys are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # Built with the first command: a start does not wait for it.
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     def _either(self, first: str, second: str) -> str:
         """Return the name of the key that was given of two that mean the same; `first` where neither was."""

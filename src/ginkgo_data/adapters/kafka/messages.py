@@ -24,7 +24,8 @@ Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 class WireMessage(BaseModel):
     """A message of ours."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built with the first message: a start does not wait for it.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class AlertField(WireMessage):

@@ -10,6 +10,7 @@ duration_seconds` stand at the top like all others; `window` is a list of two da
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,8 +25,13 @@ REPORT_KEY = "data_worker_quality_report"
 STORED_ONLY = ("second_opinion",)
 """Fields of ours that the specification does not know; what they say is among a report's notes and anomalies, too."""
 
-_REPORT = TypeAdapter(DataQualityReport)
 _RATES = ("success_rate", "missing_rate", "duration_seconds")
+
+
+@cache
+def _report() -> TypeAdapter[DataQualityReport]:
+    """Made with the first report: a start does not wait for it."""
+    return TypeAdapter(DataQualityReport)
 
 
 def encode_report(report: DataQualityReport) -> Json:
@@ -40,7 +46,7 @@ def encode_report(report: DataQualityReport) -> Json:
 
 def report_schema() -> Json:
     """Return the JSON Schema of what `encode_report` returns: its keys and no others, with their types."""
-    schema = _REPORT.json_schema(mode="serialization")
+    schema = _report().json_schema(mode="serialization")
     del schema["$defs"]["Agreement"]
     properties = {name: value for name, value in schema["properties"].items() if name not in STORED_ONLY}
     for name in _RATES:
@@ -60,6 +66,6 @@ def decode_report(message: Mapping[str, object]) -> DataQualityReport:
         raise SchemaMismatch(f"type is {shown(message.get('type'))}; allowed: {REPORT_KEY!r}")
     numbers = {name: float("nan") for name in _RATES if name in message and message[name] is None}
     try:
-        return _REPORT.validate_python({**message, **numbers})
+        return _report().validate_python({**message, **numbers})
     except ValidationError as bad:
         raise SchemaMismatch(f"not a quality report: {faults_in(bad)}") from bad

@@ -20,11 +20,12 @@ import httpx
 
 from ginkgo_data.domain.model.fetch import UnknownReason
 
-_QUOTA = re.compile(r"每(分钟|小时|天)最多访问|频率超限(?:[(（]\d+次/(分钟|小时|天))?")
-_QUOTA_COUNT = re.compile(r"最多访问\D{0,8}(\d+)次|频率超限[(（](\d+)次")
-_TOKEN = re.compile(r"token\s*(?:不对|无效|错误|过期|失效|不存在)|(?:invalid|bad|expired)\s+token", re.IGNORECASE)
-_PERMISSION = re.compile(r"没有.{0,20}权限|权限不足|积分不足|积分不够|无权")
-_PASSING = re.compile(r"稍后|系统.{0,4}(?:错误|异常|繁忙|维护)|服务.{0,4}(?:错误|异常|繁忙|不可用)|超时|timeout", re.I)
+# Plain texts, which `re` compiles and keeps when they are first needed: a start does not wait for that.
+_QUOTA = r"每(分钟|小时|天)最多访问|频率超限(?:[(（]\d+次/(分钟|小时|天))?"
+_QUOTA_COUNT = r"最多访问\D{0,8}(\d+)次|频率超限[(（](\d+)次"
+_TOKEN = r"token\s*(?:不对|无效|错误|过期|失效|不存在)|(?:invalid|bad|expired)\s+token"
+_PERMISSION = r"没有.{0,20}权限|权限不足|积分不足|积分不够|无权"
+_PASSING = r"稍后|系统.{0,4}(?:错误|异常|繁忙|维护)|服务.{0,4}(?:错误|异常|繁忙|不可用)|超时|timeout"
 
 BAD_TOKEN_CODE = 40101
 NO_PERMISSION_CODE = 2002
@@ -47,17 +48,17 @@ class Refusal:
 def refusal_of_message(code: object, message: str, now: datetime) -> Refusal:
     """Classify a reply whose `code` is not 0. `now`, in the vendor's zone, dates the end of a quota."""
     text = f"code {code}: {message}"
-    if quota := _QUOTA.search(message):
+    if quota := re.search(_QUOTA, message):
         unit = quota.group(1) or quota.group(2) or "分钟"
-        counted = _QUOTA_COUNT.search(message)
+        counted = re.search(_QUOTA_COUNT, message)
         count = int(counted.group(1) or counted.group(2)) if counted else 0
         per_minute = count if unit == "分钟" and count > 0 else None
         return Refusal(UnknownReason.RATE_LIMITED, text, seconds_to_next(unit, now), per_minute)
-    if code == BAD_TOKEN_CODE or _TOKEN.search(message):
+    if code == BAD_TOKEN_CODE or re.search(_TOKEN, message, re.IGNORECASE):
         return Refusal(UnknownReason.BAD_TOKEN, text)
-    if code == NO_PERMISSION_CODE or _PERMISSION.search(message):
+    if code == NO_PERMISSION_CODE or re.search(_PERMISSION, message):
         return Refusal(UnknownReason.NO_PERMISSION, text)
-    if _PASSING.search(message):
+    if re.search(_PASSING, message, re.IGNORECASE):
         return Refusal(UnknownReason.SERVER_ERROR, text)
     return Refusal(UnknownReason.REFUSED, text)
 
