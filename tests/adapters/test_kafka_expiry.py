@@ -164,11 +164,33 @@ def test_a_broker_that_is_away_is_asked_more_and_more_seldom_and_a_new_assignmen
 )
 def test_a_place_in_another_topic_of_that_name_is_no_place_to_begin_at(watch, stood_in, is_now, offset, misplaced):
     watch.learn(Group(offset, str(CommitNote(AT, stood_in))))
-    assert watch.identify({PLACE[0]: is_now} if is_now else {}) == ({PLACE} if misplaced else set())
+    # Until it is known what was assigned, a commit could hide what the group has not read of it.
+    assert watch.identify({}) == set()
+    assert watch.settled(PLACE) is (stood_in is None or offset == 0)
+    assert watch.identify({PLACE[0]: is_now}) == ({PLACE} if misplaced else set())
     assert watch.settled(PLACE) is not misplaced
     # What is there under the name later does not change what was assigned.
-    assert watch.identify({PLACE[0]: "newest"}) == ({PLACE} if misplaced or (is_now is None and stood_in) else set())
-    assert watch.topic_id(PLACE) == (is_now or "newest")
+    watch.identify({PLACE[0]: "newest"})
+    assert watch.topic_id(PLACE) == is_now
+
+
+def test_what_expired_of_a_topic_that_nobody_stood_in_is_told_once_with_the_last_time_in_its_namesake(watch):
+    watch.learn(Group(40, str(CommitNote(AT, "old"))))
+    watch.identify({PLACE[0]: "new"})
+    watch.came(PLACE, 150)
+    watch.compare({PLACE: 100}, set())
+    assert found(watch) == []
+    watch.sent_back(PLACE, 100)
+    watch.sent_back(PLACE, 100)
+    (one,) = watch.take()
+    assert (one.first, one.count, one.since) == (0, 100, AT)
+    assert watch.since(PLACE) == AT
+    # The same with the next topic of that name, in the life of the same client.
+    watch.assign([MINE])
+    watch.learn(Group(100, str(CommitNote(AT, "new"))))
+    watch.identify({PLACE[0]: "newer"})
+    watch.sent_back(PLACE, 100)
+    assert found(watch) == [(0, 100)]
 
 
 @pytest.mark.parametrize(

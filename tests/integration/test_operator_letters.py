@@ -33,6 +33,8 @@ def test_a_letter_is_listed_with_what_it_is_and_why(fleet):
         "bar_snapshot", "SourceRejected", "no permission", 3,
     )  # fmt: skip
     assert letter["origin"] == key.partition("@")[0]
+    # As alerts and events name it.
+    assert fleet.run("dlq", "show", letter["origin"], "--json").json["key"] == key
     text = fleet.run("dlq", "list").out
     assert key in text
     assert "no permission" in text

@@ -16,6 +16,7 @@ from ginkgo_data.domain.model.adjustments import AdjustmentBatch
 from ginkgo_data.domain.model.commands import CollectAdjustmentFactors
 from ginkgo_data.domain.model.errors import StoreUnavailable
 from ginkgo_data.domain.model.fetch import Rows, Unknown, UnknownReason
+from ginkgo_data.domain.services.factor_revising import FactorRevising
 from ginkgo_data.domain.services.pace import Pace
 from support.bars import bars
 from support.deliveries import delivery
@@ -146,6 +147,16 @@ def test_a_crash_between_the_old_value_and_the_new_one_loses_neither():
         (day, 9.0, new) for day, new in zip(FIVE, STEPS, strict=True)
     ]
     assert [row[2] for row in stored(parts)] == STEPS
+
+
+def test_of_a_factor_that_comes_twice_the_later_one_is_the_correction():
+    parts = stack()
+    parts.factors.write(factors(A, FIVE[:2], [1.0, 2.0], version=1))
+    twice = AdjustmentBatch.concat(
+        [factors(A, FIVE[:2], [1.5, 2.5], version=9), factors(A, FIVE[:1], [1.4], version=8)]
+    )
+    found = FactorRevising(parts.factors).corrections(twice).table.to_pylist()
+    assert [(row["old_factor"], row["new_factor"], row["version"]) for row in found] == [(1.0, 1.5, 9), (2.0, 2.5, 9)]
 
 
 def test_what_was_stored_later_than_the_answer_is_not_corrected_by_it():

@@ -18,7 +18,7 @@ def deliveries(count: int):
 
 
 def begun(found, times: int):
-    return {one.record.delivery_id: times for one in found}
+    return {one.record.lineage: times for one in found}
 
 
 def test_what_was_begun_once_without_an_end_is_worked_with_all_the_others():
@@ -62,7 +62,7 @@ def test_nothing_is_given_up_that_never_stood_alone(most):
 @given(st.lists(st.integers(0, 7), max_size=60), st.integers(1, 7))
 def test_every_delivery_is_in_exactly_one_place(counts, most):
     waiting = deliveries(len(counts))
-    marks = {one.record.delivery_id: count for one, count in zip(waiting, counts, strict=True)}
+    marks = {one.record.lineage: count for one, count in zip(waiting, counts, strict=True)}
     found = sort_suspects(waiting, marks, most)
     placed = [one for group in found.groups for one in group] + list(found.given_up)
     assert sorted(one.record.offset for one in placed) == list(range(len(counts)))

@@ -332,14 +332,14 @@ def test_a_record_that_killed_its_workers_is_given_up_and_the_others_are_done(wo
         working.send(code=code, full=True)
     first, _ = working.parts.broker.pending()
     for _ in range(QUICK.max_deliveries):
-        working.parts.marks.begin([first.delivery_id])
+        working.parts.marks.begin([first.lineage])
     worker = working.worker()
     worker.start()
     working.until(lambda: not working.parts.broker.pending())
     (letter,) = working.parts.dead_letters.letters.values()
     assert (letter.error, letter.delivery.record.value) == ("KilledItsWorker", first.value)
     assert working.parts.notifications.reports[0].records_written == 5
-    assert working.parts.marks.counts([first.delivery_id]) == {}
+    assert working.parts.marks.counts([first.lineage]) == {}
 
 
 def test_nothing_stays_marked_after_a_round_however_it_ended(working):
@@ -358,7 +358,7 @@ def test_nothing_stays_marked_after_a_round_however_it_ended(working):
     worker = working.worker(round=Breaks(working.parts.round))
     worker.start()
     working.until(lambda: not working.parts.broker.pending())
-    assert working.parts.marks.counts([record.delivery_id]) == {}
+    assert working.parts.marks.counts([record.lineage]) == {}
 
 
 def test_commands_that_expired_are_made_up_for_before_anything_is_committed(working):

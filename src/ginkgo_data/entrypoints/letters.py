@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,7 +135,14 @@ def _shelf(file: Path | None) -> Iterator[tuple[LetterShelf, Letters, KafkaConfi
 
 
 def _chosen(letters: Letters, keys: Sequence[str]) -> list[KeptLetter]:
-    """Return the letters of `keys`, each once; raise `MalformedCommand` naming near keys of one that is unknown."""
+    """Return the letters of `keys`, each once; raise `MalformedCommand` naming near keys of one that is unknown.
+
+    An id as alerts and events tell it, a key without its time, is understood where one letter alone has it.
+    """
+    of_id: dict[str, list[str]] = defaultdict(list)
+    for key in letters:
+        of_id[key.partition("@")[0]].append(key)
+    keys = [of_id[key][0] if key not in letters and len(of_id.get(key, ())) == 1 else key for key in keys]
     for key in keys:
         if key not in letters:
             near = difflib.get_close_matches(key, letters, _NEAR_KEYS, 0.5)

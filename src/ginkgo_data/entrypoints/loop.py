@@ -278,4 +278,4 @@ class Loop:
 
 
 def _ids(deliveries: Sequence[Delivery]) -> list[str]:
-    return [delivery.record.delivery_id for delivery in deliveries]
+    return [delivery.record.lineage for delivery in deliveries]

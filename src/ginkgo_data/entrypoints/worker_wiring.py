@@ -106,12 +106,14 @@ def preparation(
         for _ in range(threads):
             pool.submit(together.wait, 10.0)
         together.wait(10.0)
+        # Each waits for its server, so they wait at the same time.
+        created = pool.submit(create)
         away: TransientError | None = None
-        for step in (create, store.connect):
+        for step in (store.connect, created.result):
             try:
                 step()
             except TransientError as error:
-                away = away or error
+                away = error
         if away is not None:
             raise away
         sweep()

@@ -1,7 +1,7 @@
 # Upstream: entrypoints.container
 # Downstream: adapters.kafka.{errors, letter_wire, producer}, domain.model.disposition
 # Role: Port dead_letters on Kafka: one record per letter on a compacted topic
-"""The key is the delivery's id, so that compaction keeps one letter of a delivery given up twice."""
+"""The key is the delivery's lineage, so that compaction keeps one letter of a delivery given up twice."""
 
 from __future__ import annotations
 

@@ -52,8 +52,9 @@ class _Standing:
     start: int | None = None
     """Where it stood, None for nowhere."""
     since: datetime | None = None
+    identified: bool = False
     topic_id: str | None = None
-    """Of the topic that was assigned, None until it is known; it stays, whatever there is under the name later."""
+    """Of the topic that was assigned, once that is `identified`; it stays, whatever there is under the name later."""
     stood_in: str | None = None
     """Of the topic that `start` is a place in, where that is known."""
     first: int | None = None
@@ -66,8 +67,12 @@ class _Standing:
     @property
     def misplaced(self) -> bool:
         """Whether the group stood in another topic than this one."""
-        known = self.start is not None and self.stood_in is not None and self.topic_id is not None
-        return known and self.start != 0 and self.stood_in != self.topic_id
+        return self.dated and self.topic_id is not None and self.stood_in != self.topic_id
+
+    @property
+    def dated(self) -> bool:
+        """Whether there is something below the group's place that could be missed in a topic that is not its own."""
+        return bool(self.start) and self.stood_in is not None
 
     def stood(self, start: int | None, note: CommitNote) -> None:
         """Note where the group stood; records may have come already."""
@@ -84,7 +89,7 @@ class ExpiryWatch:
     def __init__(self) -> None:
         self._standings: dict[Place, _Standing] = {}
         self._found: deque[ExpiredRecords] = deque()
-        self._seen: set[tuple[Place, int]] = set()
+        self._seen: set[tuple[Place, str | None, int]] = set()
         self._outage = Outage(log, logging.INFO, "where the group stands")
         self._failures = 0
         self._ask_at = 0.0
@@ -103,14 +108,26 @@ class ExpiryWatch:
     def settled(self, place: Place) -> bool:
         """Whether all that expired so far is known; a commit before that could hide it from everybody."""
         standing = self._standings.get(place)
-        return standing is not None and standing.known and not standing.gaps and not standing.misplaced
+        if standing is None or not standing.known or standing.gaps:
+            return False
+        return not standing.misplaced and (standing.identified or not standing.dated)
 
-    def identify(self, topic_ids: Mapping[str, str]) -> set[Place]:
+    def identify(self, topic_ids: Mapping[str, str | None]) -> set[Place]:
         """Take in the ids of topics, and return the places whose group stood in another topic of that name."""
         for place, standing in self._standings.items():
-            if standing.topic_id is None:
-                standing.topic_id = topic_ids.get(place[0])
+            if not standing.identified and place[0] in topic_ids:
+                standing.identified, standing.topic_id = True, topic_ids[place[0]]
         return {place for place, standing in self._standings.items() if standing.misplaced}
+
+    def sent_back(self, place: Place, low: int) -> None:
+        """Note that the group of a misplaced `place` goes to its first record, `low`; what was before, nobody read."""
+        if standing := self._standings.get(place):
+            self._expired(standing, 0, low)
+
+    def since(self, place: Place) -> datetime | None:
+        """Return when the last commit of `place` was sent that is known of."""
+        standing = self._standings.get(place)
+        return standing.since if standing else None
 
     def topic_id(self, place: Place) -> str | None:
         """Return the id of the topic that was assigned with `place`, where it is known."""
@@ -171,7 +188,7 @@ class ExpiryWatch:
     def compare(self, lows: Mapping[Place, int], paused: set[Place]) -> None:
         """Find what expired, now that the low watermarks are known."""
         for place, low in lows.items():
-            if standing := self._standings.get(place):
+            if (standing := self._standings.get(place)) and not standing.misplaced:
                 for expected, came in standing.gaps:
                     self._expired(standing, expected, min(low, came))
                 standing.gaps.clear()
@@ -197,7 +214,7 @@ class ExpiryWatch:
 
     def _expired(self, standing: _Standing, first: int, end: int) -> None:
         partition = standing.partition
-        key = ((partition.topic, partition.number), first)
+        key = ((partition.topic, partition.number), standing.topic_id, first)
         if end > first and key not in self._seen:
             self._seen.add(key)
             self._found.append(ExpiredRecords(partition, first, end - first, standing.since))

@@ -41,7 +41,7 @@ class KeptLetter:
     """A dead letter as it stands on its topic; texts are empty where its record does not say."""
 
     key: str
-    """What names it: the delivery's id, and a digest of the codes where it is for some codes only."""
+    """What names it: the delivery's lineage, and a digest of the codes where it is for some codes only."""
     record: RawRecord
     """Its own record, on the dead letter topic; `timestamp` is when it was written last."""
     value: bytes | None

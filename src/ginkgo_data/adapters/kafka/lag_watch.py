@@ -102,9 +102,9 @@ class LagWatch:
         self._compare(topics, following, ends)
         return lows
 
-    def topic_ids(self) -> dict[str, str]:
-        """Return the ids of the topics seen since they were last assigned, where the broker has such."""
-        return {topic: seen.topic_id for topic in self._fresh if (seen := self._topics[topic]).topic_id}
+    def topic_ids(self) -> dict[str, str | None]:
+        """Return the ids of the topics seen since they were last assigned; None where the broker has no such."""
+        return {topic: self._topics[topic].topic_id for topic in self._fresh}
 
     def made_anew(self) -> str | None:
         """Return a topic that was found made anew, each once."""

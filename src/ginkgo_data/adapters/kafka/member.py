@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -34,6 +35,10 @@ COMPANY = 0.05
 CHUNK = 500
 
 
+def _nothing(place: Place) -> None:
+    return None
+
+
 class Member:
     """Takes `own` over from the member before it. Raises `ConfigurationError` when the options cannot make a client."""
 
@@ -46,8 +51,8 @@ class Member:
         self._expiry = own.expiry
         self._now = own.now
         self._paused: set[Place] = set()
-        self._sent_back: set[Place] = set()
-        """Partitions whose group is on its way to the first record of a topic that it has not stood in yet."""
+        self._sent_back: dict[Place, int] = {}
+        """First records of topics that the group has not stood in yet, where it is on its way there."""
         self._fault: str | None = None
         self._live = True
         self.missing: dict[str, str] = {}
@@ -76,9 +81,9 @@ class Member:
                 self._take_in(message)
         self._apply_pauses()
         self._look()
-        self.send_commits()
         if anew := self._watch.made_anew():
             raise RebuildNeededError(f"topic {anew} was made anew")
+        self.send_commits()
         if stuck := self._stuck():
             raise RebuildNeededError(f"{stuck[0]}-{stuck[1]} has lag and makes no progress")
         if self._fault:
@@ -106,21 +111,25 @@ class Member:
     def _look(self) -> None:
         """Learn where the group stands, where the partitions begin and end, and what expired; bounded as a whole."""
         if self._expiry.learn(self._consumer):
-            self._expiry.compare(self._watch.look(self._inbox.following()), self._paused)
-            if misplaced := self._expiry.identify(self._watch.topic_ids()) - self._sent_back:
-                self._send_back(misplaced)
+            lows = self._watch.look(self._inbox.following())
+            misplaced = self._expiry.identify(self._watch.topic_ids())
+            self._expiry.compare(lows, self._paused)
+            if firsts := {place: lows[place] for place in misplaced & lows.keys() - self._sent_back.keys()}:
+                self._send_back(firsts)
 
-    def _send_back(self, places: set[Place]) -> None:
+    def _send_back(self, firsts: Mapping[Place, int]) -> None:
         """Move the group to the first record of topics of whose namesakes alone it has committed a place.
 
-        Once that is acknowledged, a new client begins there.
+        Once that is acknowledged, a new client begins there. Refused, it is tried again after the next look.
         """
         log.warning(
             "%s: the group stood in a topic of that name that is gone; this one is read from its first record",
-            shown_places(sorted(places)),
+            shown_places(sorted(firsts)),
         )
-        self._sent_back |= places
-        self._commit(dict.fromkeys(places, 0))
+        for place, low in firsts.items():
+            self._expiry.sent_back(place, low)
+        self._sent_back |= firsts
+        self._commit(firsts, self._expiry.since)
 
     def _stuck(self) -> Place | None:
         positions = {
@@ -191,7 +200,7 @@ class Member:
         self._let_go(consumer, partitions)
 
     def _let_go(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._sent_back -= set(places_of(partitions))
+        self._not_sent_back(places_of(partitions))
         if self._live:
             self._inbox.revoke(places_of(partitions))
             self._expiry.revoke(places_of(partitions))
@@ -214,6 +223,10 @@ class Member:
         except KafkaException as error:
             log.warning("pauses could not be changed, tried again: %s", error)
 
+    def _not_sent_back(self, places: Iterable[Place]) -> None:
+        for place in places:
+            self._sent_back.pop(place, None)
+
     # -- commits ----------------------------------------------------------------------------------
 
     def _send(self, batch: Mapping[Partition, int]) -> None:
@@ -221,10 +234,11 @@ class Member:
             return
         self._commit({(p.topic, p.number): offset for p, offset in batch.items()})
 
-    def _commit(self, batch: Mapping[Place, int]) -> None:
+    def _commit(self, batch: Mapping[Place, int], at: Callable[[Place], datetime | None] = _nothing) -> None:
+        """Send offsets, each with when it was sent, or with the earlier time that `at` gives."""
         now, topic_id = self._now(), self._expiry.topic_id
         offsets = [
-            TopicPartition(*place, offset, metadata=str(CommitNote(now, topic_id(place))))
+            TopicPartition(*place, offset, metadata=str(CommitNote(at(place) or now, topic_id(place))))
             for place, offset in batch.items()
         ]
         try:
@@ -232,7 +246,7 @@ class Member:
         except KafkaException as error:
             log.warning("a commit could not be sent, tried again: %s", error)
             self._commits.answered(offsets_of(offsets), places_of(offsets))
-            self._sent_back -= set(batch)
+            self._not_sent_back(batch)
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         failed = [p for p in partitions if error or p.error]
@@ -241,12 +255,12 @@ class Member:
         if not self._live:
             return
         self._commits.answered(offsets_of(partitions), places_of(failed))
-        back = self._sent_back & set(places_of(partitions))
-        self._sent_back -= set(places_of(failed))
-        if back & self._sent_back:
-            self._fault = f"the group was sent back to the first record of {shown_places(sorted(back))}"
+        back = {place for place, offset in offsets_of(partitions).items() if self._sent_back.get(place) == offset}
+        self._not_sent_back(back & set(places_of(failed)))
+        if moved := sorted(back & self._sent_back.keys()):
+            self._fault = f"the group was sent back to the first record of {shown_places(moved)}"
         for partition in partitions:
-            if partition not in failed:
+            if partition not in failed and (partition.topic, partition.partition) not in back:
                 self._expiry.committed(
                     (partition.topic, partition.partition), CommitNote.read(partition.metadata).at or self._now()
                 )

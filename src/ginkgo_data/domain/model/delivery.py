@@ -38,6 +38,14 @@ class RawRecord:
         """Identity of the record, the same at every redelivery: topic-partition-offset."""
         return f"{self.partition.topic}-{self.partition.number}-{self.offset}"
 
+    @property
+    def lineage(self) -> str:
+        """`delivery_id` @ millisecond at which the broker got it, where that is known.
+
+        A topic that is deleted and made anew under its name has the same places for other records.
+        """
+        return _dated(self.delivery_id, self.timestamp)
+
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
@@ -70,14 +78,14 @@ class Delivery:
 
     @property
     def lineage(self) -> str:
-        """`delivery_id` @ millisecond of the first delivery, where that is known.
-
-        A topic that is deleted and made anew under its name has the same places for other commands.
-        """
-        moment = self.first_delivered or self.record.timestamp
-        return f"{self.delivery_id}@{round(moment.timestamp() * 1000)}" if moment else self.delivery_id
+        """`delivery_id` @ millisecond of the first delivery, where that is known; see `RawRecord.lineage`."""
+        return _dated(self.delivery_id, self.first_delivered or self.record.timestamp)
 
     @property
     def request_id(self) -> str:
         """The command's request id, or the delivery's id where it has none."""
         return self.body.request_id or self.record.delivery_id
+
+
+def _dated(place: str, moment: datetime | None) -> str:
+    return f"{place}@{round(moment.timestamp() * 1000)}" if moment else place

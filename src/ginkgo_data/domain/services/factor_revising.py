@@ -31,7 +31,7 @@ class FactorRevising:
     request_of: RequestOf = no_request
 
     def corrections(self, fetched: AdjustmentBatch) -> FactorRevisions:
-        """Return what `fetched`, one row per (code, session), replaces by another value.
+        """Return what `fetched` replaces by another value; of two rows of a (code, session) the later version does.
 
         Stored rows of a later version stay, so they are not replaced. Raises `StoreUnavailable`.
         """
@@ -39,6 +39,7 @@ class FactorRevising:
             return FactorRevisions.empty()
         days = fetched.table["session"].to_numpy().astype("datetime64[D]")
         codes = sorted(distinct(fetched.table["code"]))
+        fetched = _latest(fetched, codes)
         stored = self.factors.read(codes, days.min().item(), days.max().item()).factors()
         keys, known = _keys(fetched, codes), _keys(stored, codes)
         order = np.argsort(known)
@@ -57,6 +58,14 @@ class FactorRevising:
         columns |= {f"old_{name}": old[name] for name in ("factor", "source", "version")}
         columns |= {"new_factor": new["factor"], "request": request.take(pa.array(code_positions(new["code"], codes)))}
         return FactorRevisions.of(pa.table(columns))
+
+
+def _latest(factors: AdjustmentBatch, codes: list[str]) -> AdjustmentBatch:
+    """Return one row per (code, session): the one of the greatest version."""
+    keys, versions = _keys(factors, codes), factors.table["version"].to_numpy()
+    order = np.lexsort((versions, keys))
+    last = np.append(keys[order][1:] != keys[order][:-1], True)
+    return factors if last.all() else AdjustmentBatch(factors.table.take(pa.array(order[last])))
 
 
 def _keys(factors: AdjustmentBatch, codes: list[str]) -> Longs:

@@ -32,13 +32,13 @@ class Sorted:
 
 
 def sort_suspects(deliveries: Sequence[Delivery], begun: Mapping[str, int], most: int) -> Sorted:
-    """Return the groups of `deliveries`; `begun` says per record's id how often it was begun without an end.
+    """Return the groups of `deliveries`; `begun` says per record's lineage how often it was begun without an end.
 
     Those that are no suspects come first, as one group; of at most `GROUPS` suspects each stands alone, and so does
     each that would be given up after another death. With `most` below `LEAST` that many beginnings are waited for.
     """
     most = max(most, LEAST)
-    count = {id(delivery): begun.get(delivery.record.delivery_id, 0) for delivery in deliveries}
+    count = {id(delivery): begun.get(delivery.record.lineage, 0) for delivery in deliveries}
     clear = tuple(d for d in deliveries if count[id(d)] < SUSPECT)
     suspects = [d for d in deliveries if SUSPECT <= count[id(d)] < most]
     first = [d for d in suspects if count[id(d)] == SUSPECT < most - 1]
