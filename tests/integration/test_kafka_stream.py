@@ -319,7 +319,7 @@ def test_a_dead_letter_topic_that_is_missing_is_made_and_the_letter_kept(own):
     config, _, producer = own
     KafkaDeadLetters(producer, config.dead_letter_topic).write(letter(delivered(b"odd", 3)))
     (kept,) = read_all(config.bootstrap_servers, config.dead_letter_topic)
-    assert (kept.key(), kept.value()) == (b"ginkgo.data.commands-1-3", b"odd")
+    assert (kept.key().partition(b"@")[0], kept.value()) == (b"ginkgo.data.commands-1-3", b"odd")
 
 
 def test_a_letter_too_large_for_its_topic_is_kept_cut(own, kafka_server):
