@@ -67,10 +67,10 @@ class _Standing:
     @property
     def misplaced(self) -> bool:
         """Whether the group stood in another topic than this one."""
-        return self.dated and self.topic_id is not None and self.stood_in != self.topic_id
+        return self.at_risk and self.topic_id is not None and self.stood_in != self.topic_id
 
     @property
-    def dated(self) -> bool:
+    def at_risk(self) -> bool:
         """Whether there is something below the group's place that could be missed in a topic that is not its own."""
         return bool(self.start) and self.stood_in is not None
 
@@ -110,7 +110,7 @@ class ExpiryWatch:
         standing = self._standings.get(place)
         if standing is None or not standing.known or standing.gaps:
             return False
-        return not standing.misplaced and (standing.identified or not standing.dated)
+        return not standing.misplaced and (standing.identified or not standing.at_risk)
 
     def identify(self, topic_ids: Mapping[str, str | None]) -> set[Place]:
         """Take in the ids of topics, and return the places whose group stood in another topic of that name."""

@@ -35,10 +35,6 @@ COMPANY = 0.05
 CHUNK = 500
 
 
-def _nothing(place: Place) -> None:
-    return None
-
-
 class Member:
     """Takes `own` over from the member before it. Raises `ConfigurationError` when the options cannot make a client."""
 
@@ -129,7 +125,8 @@ class Member:
         for place, low in firsts.items():
             self._expiry.sent_back(place, low)
         self._sent_back |= firsts
-        self._commit(firsts, self._expiry.since)
+        now = self._now()
+        self._commit(firsts, lambda place: self._expiry.since(place) or now)
 
     def _stuck(self) -> Place | None:
         positions = {
@@ -232,13 +229,13 @@ class Member:
     def _send(self, batch: Mapping[Partition, int]) -> None:
         if not batch:
             return
-        self._commit({(p.topic, p.number): offset for p, offset in batch.items()})
+        now = self._now()
+        self._commit({(p.topic, p.number): offset for p, offset in batch.items()}, lambda _: now)
 
-    def _commit(self, batch: Mapping[Place, int], at: Callable[[Place], datetime | None] = _nothing) -> None:
-        """Send offsets, each with when it was sent, or with the earlier time that `at` gives."""
-        now, topic_id = self._now(), self._expiry.topic_id
+    def _commit(self, batch: Mapping[Place, int], stood_at: Callable[[Place], datetime]) -> None:
+        """Send offsets; beside each stands when the group last stood somewhere in that topic, and the topic's id."""
         offsets = [
-            TopicPartition(*place, offset, metadata=str(CommitNote(at(place) or now, topic_id(place))))
+            TopicPartition(*place, offset, metadata=str(CommitNote(stood_at(place), self._expiry.topic_id(place))))
             for place, offset in batch.items()
         ]
         try:

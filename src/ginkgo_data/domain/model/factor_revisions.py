@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -47,12 +46,6 @@ class FactorRevisions:
     def empty(cls) -> FactorRevisions:
         """Return no revisions."""
         return cls(FACTOR_REVISION_SCHEMA.empty_table())
-
-    @classmethod
-    def concat(cls, parts: Iterable[FactorRevisions]) -> FactorRevisions:
-        """Return the rows of `parts`, in order."""
-        tables = [part.table for part in parts]
-        return cls(pa.concat_tables(tables).unify_dictionaries()) if tables else cls.empty()
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
