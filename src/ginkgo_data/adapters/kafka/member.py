@@ -233,7 +233,7 @@ class Member:
         self._commit({(p.topic, p.number): offset for p, offset in batch.items()}, lambda _: now)
 
     def _commit(self, batch: Mapping[Place, int], stood_at: Callable[[Place], datetime]) -> None:
-        """Send offsets; beside each stands when the group last stood somewhere in that topic, and the topic's id."""
+        """Send offsets; beside each stand the time that `stood_at` gives, and the id of its topic."""
         offsets = [
             TopicPartition(*place, offset, metadata=str(CommitNote(stood_at(place), self._expiry.topic_id(place))))
             for place, offset in batch.items()
